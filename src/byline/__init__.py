@@ -1,0 +1,1 @@
+"""Byline: training-time provenance for generative models."""
