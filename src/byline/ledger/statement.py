@@ -1,0 +1,176 @@
+"""What one payee is told: a sentence, the total, every line with its formula and numbers, and where all money went."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from byline.core import PPB, PPM, Party, RevenueEvent, WorkId
+from byline.ledger.settlement import Basis, Line, Settlement, deductions, payable, unclaimed
+from byline.ledger.terms import Unattributed
+
+KIND = "byline-earnings-1"
+
+# ISO 4217: minor digits of the currencies that do not have two.
+_NO_MINOR = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split()
+_THREE_MINOR = "BHD IQD JOD KWD LYD OMR TND".split()
+
+
+def minor_digits(currency: str) -> int:
+    """Digits after the point in which `currency` is paid (ISO 4217; two for currencies not listed there)."""
+    return 0 if currency in _NO_MINOR else 3 if currency in _THREE_MINOR else 2
+
+
+def amount_text(nano: int, currency: str) -> str:
+    """Amount for people, such as "10.12 EUR": whole minor units, rounded towards zero."""
+    digits = minor_digits(currency)
+    minor = abs(nano) // 10 ** (9 - digits)
+    major, rest = divmod(minor, 10**digits)
+    sign = "-" if nano < 0 and minor else ""
+    return f"{sign}{major}{f'.{rest:0{digits}d}' if digits else ''} {currency}"
+
+
+def remainder_nano(nano: int, currency: str) -> int:
+    """What `amount_text` leaves out; it stays in the payee's own account."""
+    unit: int = 10 ** (9 - minor_digits(currency))
+    return abs(nano) % unit * (1 if nano >= 0 else -1)
+
+
+def statement(party: Party, settlement: Settlement, titles: Mapping[WorkId, str]) -> dict[str, Any]:
+    """Statement of `party`: canonical-JSON-able, amounts as text in nano-units. A party without lines gets zeros."""
+    mine = [line for line in settlement.lines if line.account == payable(party.id)]
+    total = sum(line.nano for line in mine)
+    events = {event.id: event for event in settlement.events}
+    return {
+        "kind": KIND,
+        "summary": _summary(party, settlement, mine),
+        "payee": party.to_json(),
+        "settlement": settlement.id,
+        "currency": settlement.currency,
+        "received": {
+            "from": min(event.received for event in settlement.events).isoformat(),
+            "to": max(event.received for event in settlement.events).isoformat(),
+            "events": len(settlement.events),
+        },
+        "total": {
+            "nano": str(total),
+            "text": amount_text(total, settlement.currency),
+            "remainder_nano": str(remainder_nano(total, settlement.currency)),
+        },
+        "lines": [_line(line, events[line.event], settlement, titles) for line in mine],
+        "waiting": list(_waiting(mine, settlement, titles)),
+        "terms": _terms(settlement),
+        "conservation": {f"{name}_nano": str(nano) for name, nano in settlement.totals().items()},
+    }
+
+
+def statement_faults(body: Mapping[str, Any]) -> list[str]:
+    """Sums of a statement that do not come out, each as a sentence; empty if all do, or if it is no statement."""
+    if body.get("kind") != KIND:
+        return []
+    total, flow = body["total"], {name: int(nano) for name, nano in body["conservation"].items()}
+    added = sum(int(line["amount_nano"]) for line in body["lines"])
+    out = flow["allocated_nano"] + flow["held_nano"] + flow["commission_nano"]
+    faults = []
+    if added != int(total["nano"]):
+        faults.append(f"the lines add up to {added} nano, the total says {total['nano']}")
+    if total["text"] != amount_text(added, body["currency"]):
+        faults.append(f"{added} nano is {amount_text(added, body['currency'])}, the total says {total['text']}")
+    if flow["received_nano"] != out:
+        faults.append(f"{flow['received_nano']} nano received, {out} nano accounted for")
+    return faults
+
+
+# --- the parts ------------------------------------------------------------------------------------------------
+
+
+def _summary(party: Party, settlement: Settlement, mine: list[Line]) -> str:
+    currency, count = settlement.currency, len(settlement.events)
+    received = amount_text(settlement.totals()["received"], currency)
+    source = f"{received} received in {count} {'payment' if count == 1 else 'payments'}"
+    if not mine:
+        return f"{party.name} is due nothing of the {source}: no work of theirs holds a share in it."
+    works = len({line.work for line in mine})
+    by_measure = sum(line.nano for line in mine if line.basis is Basis.ATTRIBUTION)
+    lam = _decimal(settlement.terms.reliability.lambda_ppm, PPM)
+    return (
+        f"{party.name} is due {amount_text(sum(line.nano for line in mine), currency)} of the {source}, "
+        f"for {works} {'work' if works == 1 else 'works'}: {amount_text(by_measure, currency)} by measured influence, "
+        f"the rest by the agreed rule. The measurement has reliability {lam} (0 = none, 1 = perfect)."
+    )
+
+
+def _terms(settlement: Settlement) -> dict[str, Any]:
+    policy, reliability, shares = settlement.terms.policy, settlement.terms.reliability, settlement.shares
+    return {
+        "policy": policy.to_json(),
+        "policy_sha256": policy.digest(),
+        "reliability": reliability.to_json(),
+        "reliability_published": settlement.terms.published.isoformat(),
+        "reliability_evidence_sha256": reliability.evidence,
+        "attribution": {"method": shares.method, "run": shares.run, "subject": shares.subject},
+        "attribution_sha256": shares.digest(),
+        "interval_level_ppm": shares.level_ppm,
+        "unattributed_ppb": shares.unattributed_ppb,
+        "rule": "net × [τ × prior + (1 − τ) × (λ × attribution + (1 − λ) × prior)]",
+    }
+
+
+def _line(line: Line, event: RevenueEvent, settlement: Settlement, titles: Mapping[WorkId, str]) -> dict[str, Any]:
+    share = next((share for share in settlement.shares.lines if share.id == line.cluster), None)
+    by_measure = line.basis is Basis.ATTRIBUTION and share is not None
+    weight, whole = line.share
+    return {
+        "event": event.id,
+        "received": event.received.isoformat(),
+        "received_nano": event.amount_nano,
+        "work": line.work,
+        "title": titles.get(line.work, "") if line.work else "",
+        "cluster": line.cluster,
+        "basis": line.basis.value,
+        "share_ppb": weight * PPB // whole,
+        "interval_ppb": [share.low_ppb, share.high_ppb] if by_measure and share else None,
+        "lambda_ppm": settlement.terms.reliability.lambda_ppm,
+        "split_ppm": line.split_ppm,
+        "amount_nano": line.amount_nano,
+        "cluster_nano": line.cluster_nano,
+        "formula": _formula(line, event, settlement),
+    }
+
+
+def _formula(line: Line, event: RevenueEvent, settlement: Settlement) -> str:
+    """The arithmetic of one line: event -> cluster, then cluster -> payee. Each result is within one whole nano-unit
+    of the left side per division made, because parts are rounded so that they add up exactly."""
+    policy, lam = settlement.terms.policy, settlement.terms.reliability.lambda_ppm
+    net = event.nano - sum(deductions(event, policy))
+    tau, lam_text = _decimal(policy.train_share_ppm, PPM), _decimal(lam, PPM)
+    weight, whole = line.share
+    factor = {
+        Basis.TRAINING: f"{tau}",
+        Basis.PRIOR: f"(1 − {tau}) × (1 − {lam_text}{_untraced(settlement)})",
+        Basis.ATTRIBUTION: f"(1 − {tau}) × {lam_text}",
+    }[line.basis]
+    own, all_works = line.in_cluster
+    return (
+        f"{net} × {factor} × {weight} / {whole} = {line.cluster_nano}; "
+        f"{line.cluster_nano} × {own} / {all_works} × {_decimal(line.split_ppm, PPM)} = {line.amount_nano}"
+    )
+
+
+def _untraced(settlement: Settlement) -> str:
+    if settlement.terms.policy.unattributed is not Unattributed.PRIOR:
+        return ""
+    lam = _decimal(settlement.terms.reliability.lambda_ppm, PPM)
+    return f" + {lam} × {_decimal(settlement.shares.unattributed_ppb, PPB)}"
+
+
+def _waiting(mine: list[Line], settlement: Settlement, titles: Mapping[WorkId, str]) -> Iterator[dict[str, str]]:
+    """Money of the payee's works that no split names; it waits in an account of the work."""
+    for work in sorted({line.work for line in mine if line.work}):
+        nano = sum(line.nano for line in settlement.lines if line.account == unclaimed(work))
+        if nano:
+            yield {"work": work, "title": titles.get(work, ""), "amount_nano": str(nano), "why": "no split names it"}
+
+
+def _decimal(number: int, whole: int) -> str:
+    """`number / whole` in exact decimals; `whole` is a power of ten."""
+    digits = len(str(whole)) - 1
+    return f"{number // whole}.{number % whole:0{digits}d}".rstrip("0").removesuffix(".")

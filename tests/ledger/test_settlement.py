@@ -1,0 +1,358 @@
+import sys
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from byline.core import PPB, PPM, LedgerError, Manifest, ManifestEntry, RevenueEvent, Split, canonical_json, cluster_id
+from byline.ledger import (
+    COMMISSION,
+    COMMONS,
+    RESERVE,
+    Basis,
+    Policy,
+    Prior,
+    Settlement,
+    Stake,
+    Unattributed,
+    canonical_stakes,
+    settle,
+    settle_again,
+    unclaimed,
+)
+
+sys.path.insert(0, str(Path(__file__).parent))
+from worlds import DAY, event, share_table, stakes, terms, world, worlds
+
+many = settings(max_examples=200, deadline=None)
+
+
+def by_account(settlement):
+    sums = Counter()
+    for line in settlement.lines:
+        sums[line.account] += line.nano
+    return sums
+
+
+def by_cluster(settlement, basis=None):
+    sums = Counter()
+    for line in settlement.lines:
+        if line.cluster and basis in (None, line.basis):
+            sums[line.event, line.cluster] += line.nano
+    return sums
+
+
+def due(told, event, cluster, basis):
+    """The rule of money of design.md section 6, in exact fractions."""
+    policy = told["terms"].policy
+    gross = event.nano
+    net = gross - int(Fraction(gross * policy.commission_ppm, PPM)) - int(Fraction(gross * policy.reserve_ppm, PPM))
+    tau, lam = Fraction(policy.train_share_ppm, PPM), Fraction(told["terms"].reliability.lambda_ppm, PPM)
+    mass = {s.cluster: 1 if policy.prior == "equal-per-cluster" else s.length for s in told["stakes"]}
+    prior = Fraction(mass[cluster], sum(mass.values()))
+    attribution = Fraction(told["shares"].ppb().get(cluster, 0), PPB)
+    rest = Fraction(told["shares"].unattributed_ppb, PPB) if policy.unattributed == "prior" else 0
+    return {
+        Basis.TRAINING: tau * net * prior,
+        Basis.ATTRIBUTION: (1 - tau) * net * lam * attribution,
+        Basis.PRIOR: (1 - tau) * net * ((1 - lam) + lam * rest) * prior,
+    }[basis]
+
+
+@many
+@given(worlds())
+def test_every_cluster_gets_what_the_rule_says_within_one_nano(told):
+    settlement = settle(**told)
+    for basis in (Basis.TRAINING, Basis.ATTRIBUTION, Basis.PRIOR):
+        paid = by_cluster(settlement, basis)
+        for revenue in told["events"]:
+            for stake in told["stakes"]:
+                assert abs(paid[revenue.id, stake.cluster] - due(told, revenue, stake.cluster, basis)) < 1
+
+
+@many
+@given(worlds())
+def test_I2_I28_every_event_is_accounted_for_to_the_last_nano(told):
+    settlement = settle(**told)
+    for revenue in told["events"]:
+        assert sum(line.nano for line in settlement.lines if line.event == revenue.id) == revenue.nano
+    totals = settlement.totals()
+    assert totals["received"] == totals["allocated"] + totals["held"] + totals["commission"]
+
+
+@many
+@given(worlds())
+def test_I5_no_float_reaches_a_hashed_record(told):
+    def scan(value):
+        assert not isinstance(value, float)
+        for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            scan(item)
+
+    document = settle(**told).to_json()
+    scan(document)
+    assert canonical_json(document)
+
+
+@many
+@given(worlds())
+def test_I8_the_operator_gets_at_most_its_rate_and_only_by_policy(told):
+    settlement = settle(**told)
+    for revenue in told["events"]:
+        commission = sum(x.nano for x in settlement.lines if x.event == revenue.id and x.account == COMMISSION)
+        assert abs(commission) * PPM <= abs(revenue.nano) * told["terms"].policy.commission_ppm
+    assert {line.basis for line in settlement.lines if line.account == COMMISSION} <= {Basis.COMMISSION}
+
+
+@many
+@given(worlds(), st.randoms())
+def test_I9_same_inputs_in_any_order_give_the_same_id_and_bytes(told, random):
+    settlement = settle(**told)
+    mixed = {name: tuple(random.sample(told[name], len(told[name]))) for name in ("events", "stakes", "splits")}
+    lines = tuple(random.sample(told["shares"].lines, len(told["shares"].lines)))
+    again = settle(**{**told, **mixed, "shares": replace(told["shares"], lines=lines)})
+    assert canonical_json(again.to_json()) == canonical_json(settlement.to_json())
+    assert settle_again(settlement.inputs()) == settlement
+    assert Settlement.from_json(settlement.to_json()) == settlement
+
+
+@many
+@given(worlds(), st.sampled_from(["policy", "lambda"]))
+def test_I13_terms_dated_on_or_after_the_day_of_an_event_are_refused(told, which):
+    first = min(revenue.received for revenue in told["events"])
+    late = told["terms"]
+    late = replace(late, published=first) if which == "lambda" else replace(late, policy=dated(late.policy, first))
+    with pytest.raises(LedgerError) as fault:
+        settle(**{**told, "terms": late})
+    assert fault.value.code == "terms-too-late"
+    assert which in fault.value.message
+
+
+def dated(policy, day):
+    return Policy.from_json({**policy.to_json(), "effective": day.isoformat()})
+
+
+@many
+@given(worlds(), st.integers(0, 9))
+def test_I14_a_split_effective_from_a_day_changes_no_line_before_it(told, after):
+    day = DAY + timedelta(after)
+    work = told["stakes"][0].works[0][0]
+    assume(all((split.work, split.effective) != (work, day) for split in told["splits"]))
+    new = Split(work, (("party:new", PPM),), day)
+    before, now = settle(**told), settle(**{**told, "splits": (*told["splits"], new)})
+    early = {revenue.id for revenue in told["events"] if revenue.received < day}
+    assert [x for x in now.lines if x.event in early] == [x for x in before.lines if x.event in early]
+    assert by_cluster(now) == by_cluster(before)
+    replaced = {r.id for r in told["events"] if r.received >= day} - {
+        r.id for r in told["events"] for s in told["splits"] if s.work == work and day < s.effective <= r.received
+    }
+    assert {x.account for x in now.lines if x.work == work and x.event in replaced} <= {"payable:party:new"}
+
+
+@many
+@given(worlds())
+def test_I15_what_a_split_leaves_open_waits_for_the_work_and_never_goes_to_the_operator(told):
+    settlement = settle(**told)
+    for revenue in told["events"]:
+        for stake in told["stakes"]:
+            for work, _ in stake.works:
+                lines = [x for x in settlement.lines if x.work == work and x.event == revenue.id]
+                in_force = [s for s in told["splits"] if s.work == work and s.effective <= revenue.received]
+                agreed = max(in_force, key=lambda s: s.effective).lines if in_force else ()
+                open_ppm = PPM - sum(ppm for _, ppm in agreed)
+                held = sum(x.nano for x in lines if x.account == unclaimed(work))
+                whole = sum(x.nano for x in lines)
+                assert abs(held - Fraction(whole * open_ppm, PPM)) < 3  # three bases, each within one nano
+                assert {x.account for x in lines} <= {unclaimed(work), *(f"payable:{party}" for party, _ in agreed)}
+
+
+def test_I15_a_split_over_the_whole_is_refused():
+    told = world()
+    over = Split("work:0.0", (("party:a", 600_000), ("party:b", 400_001)), DAY)
+    assert refusal(told, splits=(over,)) == "bad-split"
+
+
+@many
+@given(worlds(), st.integers(2, 6))
+def test_I20_a_party_that_splits_into_k_puppets_moves_at_most_k_nano_per_line(told, k):
+    def puppets(lines):
+        for party, ppm in lines:
+            if party == "party:a":
+                yield from ((f"party:a{i}", ppm // k + (i < ppm % k)) for i in range(k))
+            else:
+                yield party, ppm
+
+    def mine(settlement):
+        return sum(x.nano for x in settlement.lines if x.account.startswith("payable:party:a"))
+
+    before = settle(**told)
+    split = tuple(replace(split, lines=tuple(puppets(split.lines))) for split in told["splits"])
+    after = settle(**{**told, "splits": split})
+    lines = len({(x.event, x.work, x.basis) for x in (*before.lines, *after.lines)})
+    assert abs(mine(after) - mine(before)) <= k * lines
+    assert by_cluster(after) == by_cluster(before)
+
+
+@many
+@given(worlds(), st.randoms())
+def test_I20_a_party_that_hands_its_works_to_puppets_gains_exactly_nothing(told, random):
+    told = {**told, "splits": tuple(replace(s, lines=(("party:a", PPM),)) for s in told["splits"])}
+    moved = tuple(replace(s, lines=((f"party:a{random.randrange(5)}", PPM),)) for s in told["splits"])
+
+    def mine(settlement):
+        return sum(x.nano for x in settlement.lines if x.account.startswith("payable:party:a"))
+
+    assert mine(settle(**{**told, "splits": moved})) == mine(settle(**told))
+
+
+@many
+@given(worlds(), st.integers(1, 4))
+def test_I21_an_exact_duplicate_earns_nothing_and_takes_nothing(told, copies):
+    first = told["stakes"][0]
+    works = (*first.works, *((f"work:copy{i}", 0) for i in range(copies)))
+    split = tuple(Split(f"work:copy{i}", (("party:copycat", PPM),), DAY - timedelta(20)) for i in range(copies))
+    after = settle(
+        **{**told, "stakes": (replace(first, works=works), *told["stakes"][1:]), "splits": (*told["splits"], *split)}
+    )
+    assert after.lines == settle(**told).lines
+
+
+def test_I21_the_canonical_work_carries_its_cluster():
+    original, copy, other = "work:original", "work:copy", "work:other"
+    cluster = cluster_id(original)
+    entries = tuple(
+        ManifestEntry(work, "00" * 32, c)
+        for work, c in ((copy, cluster), (original, cluster), (other, cluster_id(other)))
+    )
+    manifest = Manifest("manifest:1", DAY, entries, (), "")
+    found = {stake.cluster: stake for stake in canonical_stakes(manifest, {original: 10, copy: 99, other: 5})}
+    assert found[cluster] == Stake(cluster, 10, ((original, 1),))
+    assert found[cluster_id(other)].works == ((other, 1),)
+    with pytest.raises(LedgerError) as fault:
+        canonical_stakes(replace(manifest, entries=entries[:1]), {copy: 99})
+    assert fault.value.code == "no-canonical-work"
+
+
+@many
+@given(worlds())
+def test_I17_a_work_that_was_not_trained_on_gets_nothing_and_cannot_be_named(told):
+    gone = told["stakes"][-1]
+    rest = told["stakes"][:-1]
+    assume(rest)
+    ppb = told["shares"].ppb()
+    without = share_table({name: n for name, n in ppb.items() if name != gone.cluster})
+    settlement = settle(**{**told, "stakes": rest, "shares": without})
+    assert gone.cluster not in {line.cluster for line in settlement.lines}
+    assert not {work for work, _ in gone.works} & {line.work for line in settlement.lines}
+    if ppb[gone.cluster]:
+        assert refusal(told, stakes=rest) == "unknown-cluster"
+
+
+@many
+@given(worlds(), st.integers(1, PPB))
+def test_I24_raising_one_cluster_never_raises_the_attributed_part_of_another(told, more):
+    ppb = told["shares"].ppb()
+    raised = told["stakes"][0].cluster
+    more = min(more, told["shares"].unattributed_ppb)
+    table = share_table({**ppb, raised: ppb[raised] + more})
+    told = {**told, "events": tuple(replace_amount(r, abs(r.nano)) for r in told["events"])}
+    before = by_cluster(settle(**told), Basis.ATTRIBUTION)
+    after = by_cluster(settle(**{**told, "shares": table}), Basis.ATTRIBUTION)
+    assert all(after[key] <= before[key] + 1 for key in after if key[1] != raised)
+
+
+def replace_amount(revenue, nano):
+    return RevenueEvent.from_json({**revenue.to_json(), "amount_nano": str(nano)})
+
+
+@many
+@given(worlds())
+def test_a_payment_taken_back_takes_back_exactly_what_it_gave(told):
+    back = tuple(replace_amount(r, -r.nano) for r in told["events"])
+    given_, taken = by_account(settle(**told)), by_account(settle(**{**told, "events": back}))
+    assert taken == Counter({account: -nano for account, nano in given_.items()})
+
+
+def test_the_unattributed_rest_goes_by_policy_to_the_prior_or_to_the_commons():
+    told = world()
+    commons = settle(**{**told, "terms": terms(unattributed=Unattributed.COMMONS)})
+    expected = Fraction(930 * 10**9 * 8 * 6 * 349_999_999, 100 * PPB)
+    assert abs(sum(x.nano for x in commons.lines if x.account == COMMONS and x.event == "event:1") - expected) < 1
+    assert COMMONS not in by_account(settle(**told))
+
+
+def test_a_settlement_by_hand():
+    """1,000 units, no deductions, tau 0.2, lambda 0.5, one of two equal clusters influenced everything."""
+    told = dict(
+        events=(event(1000),),
+        shares=share_table({"cluster:0": PPB}),
+        stakes=stakes(2),
+        splits=(Split("work:0.0", (("party:a", 750_000),), DAY),),
+        terms=terms(500_000, commission_ppm=0, reserve_ppm=0, prior=Prior.LENGTH),
+    )
+    told["stakes"] = tuple(replace(stake, length=500) for stake in told["stakes"])
+    assert by_account(settle(**told)) == {
+        "payable:party:a": 525,  # 0.75 x (100 training + 400 attribution + 200 prior)
+        "held:unclaimed:work:0.0": 175,
+        "held:unclaimed:work:1.0": 300,
+    }
+
+
+def test_deductions_round_in_favour_of_contributors():
+    settlement = settle(**{**world(), "events": (event(999),)})
+    assert {a: n for a, n in by_account(settlement).items() if a in (COMMISSION, RESERVE)} == {
+        COMMISSION: 49,
+        RESERVE: 19,
+    }
+
+
+def refusal(told, **change):
+    with pytest.raises(LedgerError) as fault:
+        settle(**{**told, **change})
+    return fault.value.code
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (dict(events=()), "no-events"),
+        (dict(events=(event(), event())), "duplicate-event"),
+        (dict(events=(event(), event(name="event:2", currency="USD"))), "mixed-currencies"),
+        (dict(events=(RevenueEvent("event:1", "x", "12.50", "EUR", DAY),)), "bad-amount"),
+        (dict(events=(RevenueEvent("event:1", "x", "-0", "EUR", DAY),)), "bad-amount"),
+        (dict(events=(event(2**63),)), "bad-amount"),
+        (dict(shares=share_table({}, unit="work")), "wrong-unit"),
+        (dict(shares=share_table({}, run="run:2")), "reliability-mismatch"),
+        (dict(shares=share_table({}, method="bm25")), "reliability-mismatch"),
+        (dict(stakes=()), "bad-stake"),
+        (dict(stakes=stakes(3) + stakes(1)), "bad-stake"),
+        (dict(splits=(Split("work:0.0", (("a", PPM + 1), ("b", -1)), DAY),)), "bad-split"),
+        (dict(splits=(Split("work:0.0", (), DAY), Split("work:0.0", (("a", 1),), DAY))), "bad-split"),
+    ],
+)
+def test_inputs_that_cannot_be_settled(change, code):
+    assert refusal(world(), **change) == code
+
+
+@pytest.mark.parametrize("rates", [dict(commission_ppm=-1), dict(commission_ppm=600_000, reserve_ppm=400_001)])
+def test_policies_that_cannot_be(rates):
+    with pytest.raises(LedgerError) as fault:
+        terms(**rates)
+    assert fault.value.code == "bad-policy"
+
+
+@pytest.mark.parametrize("works", [(), (("work:1", 0),), (("work:1", -1),), (("work:1", 1), ("work:1", 1))])
+def test_stakes_that_cannot_be(works):
+    with pytest.raises(LedgerError) as fault:
+        Stake("cluster:1", 10, works)
+    assert fault.value.code == "bad-stake"
+
+
+def test_another_rule_is_refused():
+    with pytest.raises(LedgerError) as fault:
+        settle_again({**settle(**world()).inputs(), "rule": "byline-rule-0"})
+    assert fault.value.code == "unknown-rule"
