@@ -1,6 +1,7 @@
 """Money: dividing what was received, writing it down for good, and telling each payee why. Integers only."""
 
 from byline.ledger.allocate import allocate
+from byline.ledger.journal import Entry, Head, Journal, open_journal
 from byline.ledger.settlement import (
     COMMISSION,
     COMMONS,
@@ -23,6 +24,9 @@ __all__ = [
     "RECEIVABLE",
     "RESERVE",
     "Basis",
+    "Entry",
+    "Head",
+    "Journal",
     "Line",
     "Policy",
     "Prior",
@@ -33,6 +37,7 @@ __all__ = [
     "allocate",
     "amount_text",
     "canonical_stakes",
+    "open_journal",
     "payable",
     "remainder_nano",
     "settle",
