@@ -1,0 +1,15 @@
+"""Claim a negative number of rows."""
+
+import _forge
+
+REFUSED = "bad-manifest"
+
+
+def attack(run):
+    manifest = _forge.read(run)
+    manifest["shards"][0]["rows"] = -1
+    _forge.write(run, manifest)
+
+
+if __name__ == "__main__":
+    _forge.main(attack)
