@@ -152,11 +152,13 @@ class Work(Record):
 @dataclass(frozen=True, slots=True)
 class Split(Record):
     """An agreed division of a work's pay, from a date on. Parts per million; they need not reach 1,000,000: the rest
-    is unclaimed and waits, it never goes to the operator."""
+    is unclaimed and waits, it never goes to the operator. `agreed` is False for the equal division that holds until
+    the contributors agree on one."""
 
     work: WorkId
     lines: tuple[tuple[PartyId, int], ...]
     effective: date
+    agreed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

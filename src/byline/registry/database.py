@@ -11,6 +11,8 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from byline.core import RegistryError
@@ -45,7 +47,7 @@ def open_database(url_or_path: str | Path) -> sa.Engine:
 
 
 def upgrade(engine: sa.Engine, migrations: Path, version_table: str) -> None:
-    """Bring the tables of one room to its newest migration, in one transaction; does nothing when they are there.
+    """Bring the tables of one room to its newest migration, in one transaction; waits for nobody if they are there.
 
     `version_table` holds the revision reached; every room has its own, so that rooms share a database.
     Raises: RegistryError("schema-unknown") if the database was written by a newer Byline.
@@ -54,6 +56,10 @@ def upgrade(engine: sa.Engine, migrations: Path, version_table: str) -> None:
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["version_table"] = version_table
+    with engine.connect() as connection:
+        reached = MigrationContext.configure(connection, opts={"version_table": version_table}).get_current_heads()
+    if set(reached) == set(ScriptDirectory.from_config(config).get_heads()):
+        return
     with writing(engine) as connection:
         config.attributes["connection"] = connection
         try:
