@@ -1,0 +1,89 @@
+"""From admitted works to training examples: a byte-pair vocabulary learned on them, and spans of fixed length.
+
+An example is a span of one work with its content hash, never a row number. Spans are spread evenly over each work; the
+spans between them were never seen in training, and some of those are kept as held-out passages.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor
+
+from byline.core import Example, TrainingError, WorkId, example_id, sha256_hex
+from byline.training.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Corpus:
+    """`tokens_NT[n]` are the token ids of `examples[n]`; `held_out_MT[m]` those of `held_out[m]`, never trained on."""
+
+    tokenizer: Tokenizer
+    examples: tuple[Example, ...]
+    tokens_NT: Tensor
+    held_out: tuple[Example, ...]
+    held_out_MT: Tensor
+
+
+def build_corpus(texts: Mapping[WorkId, str], recipe: Recipe) -> Corpus:
+    """Deterministic in the texts and the recipe; the order of `texts` does not matter.
+
+    Raises: TrainingError("no-text") if no work is long enough for one span.
+    """
+    ordered = dict(sorted(texts.items()))
+    tokenizer = train_tokenizer(ordered, recipe.vocabulary)
+    trained: list[tuple[Example, list[int]]] = []
+    held_out: list[tuple[Example, list[int]]] = []
+    for work, text in ordered.items():
+        spans = _spans(tokenizer, work, text, recipe.sequence)
+        chosen = _spread(len(spans), recipe.spans_per_work)
+        trained += [spans[i] for i in chosen]
+        between = [i for i in range(len(spans)) if i not in set(chosen)]
+        held_out += [spans[between[i]] for i in _spread(len(between), 1, last=True)]
+    if not trained:
+        raise TrainingError(
+            "no-text",
+            f"none of {len(ordered)} works has {recipe.sequence} tokens",
+            "register longer works or lower the sequence length",
+        )
+    return Corpus(tokenizer, *_columns(trained, recipe.sequence), *_columns(held_out, recipe.sequence))
+
+
+def train_tokenizer(texts: Mapping[WorkId, str], vocabulary: int) -> Tokenizer:
+    """Byte-level BPE (Sennrich 2016, arXiv 1508.07909) learned on the admitted works alone."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=["<s>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts.values(), trainer)
+    return tokenizer
+
+
+def _spans(tokenizer: Tokenizer, work: WorkId, text: str, length: int) -> list[tuple[Example, list[int]]]:
+    encoding = tokenizer.encode(text)
+    spans = []
+    for at in range(0, len(encoding.ids) - length + 1, length):
+        start, end = encoding.offsets[at][0], encoding.offsets[at + length - 1][1]
+        content = sha256_hex(text[start:end].encode())
+        example = Example(example_id(work, start, end, content), work, start, end, content)
+        spans.append((example, encoding.ids[at : at + length]))
+    return spans
+
+
+def _spread(total: int, wanted: int, last: bool = False) -> list[int]:
+    """At most `wanted` of range(total), evenly spread; the later end if `last`."""
+    if total <= wanted:
+        return list(range(total))
+    if wanted == 1:
+        return [total - 1 if last else total // 2]
+    return sorted({round(i * (total - 1) / (wanted - 1)) for i in range(wanted)})
+
+
+def _columns(spans: list[tuple[Example, list[int]]], length: int) -> tuple[tuple[Example, ...], Tensor]:
+    return tuple(example for example, _ in spans), torch.tensor([ids for _, ids in spans]).reshape(-1, length)
