@@ -24,6 +24,15 @@ def test_the_key_id_is_the_one_of_the_specification():
     assert PublicKey("example.com/foo", raw).id == expected
 
 
+def test_the_example_of_the_go_note_package_verifies():
+    """Written by another program (golang.org/x/mod/sumdb/note)."""
+    key = load_public("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")
+    text = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
+    signature = "x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM="
+    assert key.accepts(text, f"— PeterNeumann {signature}")
+    assert not key.accepts(text.replace("think", "thing"), f"— PeterNeumann {signature}")
+
+
 def test_a_signature_has_one_spelling(tmp_path):
     """The last character before the padding has bits to spare: a lax reader would accept four signatures for one."""
     key = create_key(tmp_path, "k")

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from byline.core import LedgerError, merkle_root
 from byline.ledger import open_journal, settle
-from byline.ledger.journal import Entry, entry_of
+from byline.ledger.journal import Entry, entries_of
 from byline.registry import open_database
 
 sys.path.insert(0, str(Path(__file__).parent))
-from worlds import DAY, event, world, worlds
+from drawn import worlds
+from worlds import DAY, event, world
 
 NOW = datetime(2026, 9, 30, 12, 0, tzinfo=UTC)
 
@@ -68,8 +69,7 @@ def test_posted_entries_come_back_and_balance(journal):
 @given(worlds())
 def test_I1_I4_every_entry_sums_to_zero_and_says_what_the_lines_say(told):
     settlement = settle(**told)
-    for revenue in settlement.events:
-        entry = entry_of(settlement, revenue, 1, NOW)
+    for revenue, entry in zip(settlement.events, entries_of(settlement, 1, NOW), strict=True):
         assert sum(int(nano) for _, nano in entry.legs) == 0
         lines = Counter()
         for line in settlement.lines:
@@ -235,7 +235,7 @@ def test_a_killed_post_leaves_all_or_nothing_and_completes_on_the_next(database_
     engine = open_database(database_url)
     journal = open_journal(engine)
     seen = Counter()
-    for delay in (0.0, 0.02, 0.05, 0.1):
+    for delay in (0.0, 0.03, 0.08):
         process = poster(database_url, 300)
         process.stdin.write("go\n")
         process.stdin.flush()

@@ -11,7 +11,8 @@ from byline.core import Party, canonical_json
 from byline.ledger import Basis, amount_text, payable, remainder_nano, settle, statement, statement_faults
 
 sys.path.insert(0, str(Path(__file__).parent))
-from worlds import world, worlds
+from drawn import worlds
+from worlds import world
 
 TITLES = {"work:0.0": "First Address", "work:1.0": "Second Address"}
 

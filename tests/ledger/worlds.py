@@ -1,10 +1,8 @@
-"""Small settlements to test with: one fixed, and a Hypothesis strategy that draws many."""
+"""Small settlements to test with. (Hypothesis draws others: see drawn.py.)"""
 
 from datetime import date, timedelta
 
-from hypothesis import strategies as st
-
-from byline.core import PPB, PPM, Reliability, RevenueEvent, Share, ShareTable, Split, quantise
+from byline.core import PPB, PPM, Reliability, RevenueEvent, Share, ShareTable, Split
 from byline.ledger import Policy, Prior, Stake, Terms, Unattributed
 
 DAY = date(2026, 9, 1)
@@ -48,55 +46,4 @@ def world():
         stakes=stakes(3),
         splits=splits,
         terms=terms(),
-    )
-
-
-rates = st.integers(0, 300_000)
-parties = st.sampled_from([f"party:{x}" for x in "abcdef"])
-amounts = st.one_of(st.integers(-200, 200), st.integers(-(2**62), 2**62))
-
-
-@st.composite
-def split_lines(draw):
-    names = draw(st.lists(parties, max_size=3))
-    cuts = sorted(draw(st.lists(st.integers(0, PPM), min_size=len(names), max_size=len(names))))
-    return tuple((name, high - low) for name, low, high in zip(names, [0, *cuts], cuts, strict=False))
-
-
-@st.composite
-def worlds(draw):
-    count = draw(st.integers(1, 5))
-    own = tuple(
-        Stake(
-            f"cluster:{c}",
-            draw(st.integers(1, 10**6)),
-            tuple((f"work:{c}.{w}", draw(st.integers(int(w == 0), 3))) for w in range(draw(st.integers(1, 2)))),
-        )
-        for c in range(count)
-    )
-    weights = draw(st.lists(st.integers(0, 9), min_size=count + 1, max_size=count + 1))
-    parts = quantise(weights if any(weights) else [0] * count + [1], PPB)
-    splits = tuple(
-        Split(work, draw(split_lines()), DAY + timedelta(back))
-        for stake in own
-        for work, _ in stake.works
-        for back in draw(st.sampled_from(((), (-4,), (3,), (-9, 5))))
-    )
-    events = tuple(
-        event(draw(amounts), f"event:{i}", DAY + timedelta(draw(st.integers(0, 9))))
-        for i in range(draw(st.integers(1, 3)))
-    )
-    return dict(
-        events=events,
-        shares=share_table({stake.cluster: part for stake, part in zip(own, parts, strict=False)}),
-        stakes=own,
-        splits=splits,
-        terms=terms(
-            draw(st.integers(0, PPM)),
-            commission_ppm=draw(rates),
-            reserve_ppm=draw(rates),
-            train_share_ppm=draw(st.integers(0, PPM)),
-            prior=draw(st.sampled_from(Prior)),
-            unattributed=draw(st.sampled_from(Unattributed)),
-        ),
     )

@@ -21,7 +21,6 @@ from byline.core import (
     LedgerError,
     Problem,
     Record,
-    RevenueEvent,
     Source,
     canonical_json,
     leaf_hash,
@@ -105,8 +104,8 @@ class Journal:
             last: int = connection.execute(sa.select(sa.func.coalesce(sa.func.max(_ENTRY.c.seq), 0))).scalar_one()
             inputs = canonical_json(settlement.inputs()).decode()
             connection.execute(sa.insert(_SETTLEMENT), {"id": settlement.id, "inputs": inputs})
-            for seq, event in enumerate(settlement.events, last + 1):
-                _insert(connection, entry_of(settlement, event, seq, recorded))
+            for entry in entries_of(settlement, last + 1, recorded):
+                _insert(connection, entry)
         return True
 
     def entries(self) -> list[Entry]:
@@ -167,14 +166,14 @@ class Journal:
         return problems
 
 
-def entry_of(settlement: Settlement, event: RevenueEvent, seq: int, recorded: datetime) -> Entry:
-    """The booking of one event: all that came in on one side, all that it is owed to on the other."""
-    sums = Counter({RECEIVABLE: event.nano})
+def entries_of(settlement: Settlement, first: int, recorded: datetime) -> Iterator[Entry]:
+    """The booking of each event, numbered from `first`: what came in on one side, whom it is owed to on the other."""
+    sums = {event.id: Counter({RECEIVABLE: event.nano}) for event in settlement.events}
     for line in settlement.lines:
-        if line.event == event.id:
-            sums[line.account] -= line.nano
-    legs = tuple((account, str(nano)) for account, nano in sorted(sums.items()) if nano)
-    return Entry(seq, settlement.id, event.id, event.received, recorded, event.currency, legs).sealed()
+        sums[line.event][line.account] -= line.nano
+    for seq, event in enumerate(settlement.events, first):
+        legs = tuple((account, str(nano)) for account, nano in sorted(sums[event.id].items()) if nano)
+        yield Entry(seq, settlement.id, event.id, event.received, recorded, event.currency, legs).sealed()
 
 
 def _refuse_settled_events(connection: sa.Connection, settlement: Settlement) -> None:
@@ -214,11 +213,11 @@ def _entry_problems(seq: int, entry: Entry) -> Iterator[Problem]:
 
 def _posting_problems(settlement: Settlement, entries: Sequence[Entry]) -> Iterator[Problem]:
     posted = {entry.reference: entry for entry in entries}
-    for event in settlement.events:
-        entry = posted.get(event.id)
+    for due in entries_of(settlement, 1, datetime.min):
+        entry = posted.get(due.reference)
         if entry is None:
-            yield _problem("entry-missing", settlement.id, f"{event.id} has no entry")
-        elif replace(entry, leaf="") != replace(entry_of(settlement, event, entry.seq, entry.recorded), leaf=""):
+            yield _problem("entry-missing", settlement.id, f"{due.reference} has no entry")
+        elif replace(due, seq=entry.seq, recorded=entry.recorded, leaf=entry.leaf) != entry:
             yield _problem("posting-differs", f"entry {entry.seq}", f"is not what {settlement.id} allocates")
 
 

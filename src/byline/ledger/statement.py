@@ -1,9 +1,10 @@
 """What one payee is told: a sentence, the total, every line with its formula and numbers, and where all money went."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from byline.core import PPB, PPM, Party, RevenueEvent, WorkId
+from byline.core import PPB, PPM, Party, RevenueEvent, Share, WorkId
 from byline.ledger.settlement import Basis, Line, Settlement, deductions, payable, unclaimed
 from byline.ledger.terms import Unattributed
 
@@ -39,6 +40,7 @@ def statement(party: Party, settlement: Settlement, titles: Mapping[WorkId, str]
     mine = [line for line in settlement.lines if line.account == payable(party.id)]
     total = sum(line.nano for line in mine)
     events = {event.id: event for event in settlement.events}
+    shares = {share.id: share for share in settlement.shares.lines}
     return {
         "kind": KIND,
         "summary": _summary(party, settlement, mine),
@@ -55,7 +57,13 @@ def statement(party: Party, settlement: Settlement, titles: Mapping[WorkId, str]
             "text": amount_text(total, settlement.currency),
             "remainder_nano": str(remainder_nano(total, settlement.currency)),
         },
-        "lines": [_line(line, events[line.event], settlement, titles) for line in mine],
+        "lines": [
+            {
+                **_line(line, events[line.event], settlement, shares.get(line.cluster or "")),
+                "title": titles.get(line.work, "") if line.work else "",
+            }
+            for line in mine
+        ],
         "waiting": list(_waiting(mine, settlement, titles)),
         "terms": _terms(settlement),
         "conservation": {f"{name}_nano": str(nano) for name, nano in settlement.totals().items()},
@@ -114,20 +122,18 @@ def _terms(settlement: Settlement) -> dict[str, Any]:
     }
 
 
-def _line(line: Line, event: RevenueEvent, settlement: Settlement, titles: Mapping[WorkId, str]) -> dict[str, Any]:
-    share = next((share for share in settlement.shares.lines if share.id == line.cluster), None)
-    by_measure = line.basis is Basis.ATTRIBUTION and share is not None
+def _line(line: Line, event: RevenueEvent, settlement: Settlement, share: Share | None) -> dict[str, Any]:
+    measured = share if line.basis is Basis.ATTRIBUTION else None
     weight, whole = line.share
     return {
         "event": event.id,
         "received": event.received.isoformat(),
         "received_nano": event.amount_nano,
         "work": line.work,
-        "title": titles.get(line.work, "") if line.work else "",
         "cluster": line.cluster,
         "basis": line.basis.value,
         "share_ppb": weight * PPB // whole,
-        "interval_ppb": [share.low_ppb, share.high_ppb] if by_measure and share else None,
+        "interval_ppb": [measured.low_ppb, measured.high_ppb] if measured else None,
         "lambda_ppm": settlement.terms.reliability.lambda_ppm,
         "split_ppm": line.split_ppm,
         "amount_nano": line.amount_nano,
@@ -164,9 +170,14 @@ def _untraced(settlement: Settlement) -> str:
 
 def _waiting(mine: list[Line], settlement: Settlement, titles: Mapping[WorkId, str]) -> Iterator[dict[str, str]]:
     """Money of the payee's works that no split names; it waits in an account of the work."""
-    for work in sorted({line.work for line in mine if line.work}):
-        nano = sum(line.nano for line in settlement.lines if line.account == unclaimed(work))
+    mine_by_account = {unclaimed(line.work): line.work for line in mine if line.work}
+    sums = Counter({account: 0 for account in sorted(mine_by_account)})
+    for line in settlement.lines:
+        if line.account in mine_by_account:
+            sums[line.account] += line.nano
+    for account, nano in sums.items():
         if nano:
+            work = mine_by_account[account]
             yield {"work": work, "title": titles.get(work, ""), "amount_nano": str(nano), "why": "no split names it"}
 
 
