@@ -1,0 +1,5 @@
+"""Search for a text in the works themselves: verbatim runs and lexical scores. Evidence of copying only."""
+
+from byline.lookup.text import BM25, Overlap, TextIndex, words
+
+__all__ = ["BM25", "Overlap", "TextIndex", "words"]
