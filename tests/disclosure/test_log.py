@@ -1,3 +1,4 @@
+import fcntl
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 from byline.core import sha256_hex
 from byline.disclosure import Log
 log = Log(Path(sys.argv[1]))
+print("ready", flush=True)
 for i in range(int(sys.argv[2])):
     log.append("statement", sha256_hex(str(i).encode()))
     print(i, flush=True)
@@ -125,10 +127,17 @@ def test_kinds_that_would_break_the_file(log, kind):
 
 
 def test_two_processes_append_without_losing_a_leaf(log):
-    command = [sys.executable, "-c", APPENDER, str(log.folder), "50"]
-    processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
-    assert [process.wait() for process in processes] == [0, 0]
-    expected = [entry_hash("statement", sha256_hex(str(i).encode())) for i in range(50)] * 2
+    """Both wait at a lock until both are there, so that they really run at once."""
+    log.folder.mkdir()
+    command = [sys.executable, "-c", APPENDER, str(log.folder), "200"]
+    with (log.folder / "leaves").open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        assert [process.stdout.readline() for process in processes] == ["ready\n"] * 2
+        time.sleep(0.1)
+        assert log.leaves() == []
+    assert [process.communicate()[0].count("\n") for process in processes] == [200, 200]
+    expected = [entry_hash("statement", sha256_hex(str(i).encode())) for i in range(200)] * 2
     assert sorted(log.leaves()) == sorted(expected)
 
 
@@ -137,6 +146,7 @@ def test_a_killed_process_leaves_every_leaf_it_reported(log, key):
         before = len(log.leaves())
         command = [sys.executable, "-c", APPENDER, str(log.folder), "100000"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "ready\n"
         process.stdout.readline()
         time.sleep(delay)
         os.kill(process.pid, signal.SIGKILL)
