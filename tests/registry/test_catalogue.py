@@ -213,3 +213,10 @@ def test_offset_of_a_bad_byte_counts_the_byte_order_mark(folder: Path) -> None:
 def test_every_part_per_million_can_be_written_and_is_read_exactly(ppm: int) -> None:
     assert parse_share(f"{ppm // 10_000}.{ppm % 10_000:04d}%") == ppm
     assert parse_share(f"{ppm // PPM}.{ppm % PPM:06d}") == ppm
+
+
+@pytest.mark.parametrize(
+    "text", ["", "%", "-5%", "NaN", "inf", "1e9999999", "1e-9999999", "100.0001%", "0.60000000000000000000000000000001"]
+)
+def test_what_is_no_share(text: str) -> None:
+    assert parse_share(text) is None

@@ -1,0 +1,37 @@
+"""May a work teach a model? Near-copies, licences and opt-outs in, one reasoned verdict per work and a frozen list out.
+
+Pure functions: no database and no clock.
+"""
+
+from byline.gate.decide import Neighbour, decide, decide_all
+from byline.gate.duplicates import Clusters, NearCopy, find_clusters
+from byline.gate.licence import LicenceReading, read_licence
+from byline.gate.manifest import (
+    AbsenceProof,
+    PlacedEntry,
+    freeze,
+    prove_absence,
+    read_manifest,
+    verify_absence,
+    verify_manifest,
+    write_manifest,
+)
+
+__all__ = [
+    "AbsenceProof",
+    "Clusters",
+    "LicenceReading",
+    "NearCopy",
+    "Neighbour",
+    "PlacedEntry",
+    "decide",
+    "decide_all",
+    "find_clusters",
+    "freeze",
+    "prove_absence",
+    "read_licence",
+    "read_manifest",
+    "verify_absence",
+    "verify_manifest",
+    "write_manifest",
+]

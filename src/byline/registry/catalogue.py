@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from pathlib import Path
 
 from byline.core import (
@@ -34,6 +34,8 @@ from byline.registry.rows import Columns, Row, decode, read_rows
 WORKS = Columns(("path", "title", "contributor", "role", "created", "source", "licence"), optional=("account",))
 SPLITS = Columns(("title", "contributor", "share", "effective"), optional=("account",))
 OPT_OUTS = Columns(("contributor", "title", "effective", "recorded", "reason"))
+
+_EXACT = Context(prec=28, traps=[Inexact, InvalidOperation, Overflow])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,10 @@ def read_catalogue(works: Path, splits: Path | None, opt_outs: Path | None) -> t
 
 def parse_share(text: str) -> int | None:
     """`60%`, `60 %` or `0.6` as parts per million, exactly; None for what is not such a share in (0, 100 %]."""
-    unit = PPM // 100 if text.endswith("%") else PPM
+    unit = Decimal(PPM // 100 if text.endswith("%") else PPM)
     try:
-        ppm = Decimal(text.removesuffix("%").strip()) * unit
-    except InvalidOperation:
+        ppm = _EXACT.multiply(Decimal(text.removesuffix("%").strip()), unit)
+    except ArithmeticError:
         return None
     return int(ppm) if ppm.is_finite() and 0 < ppm <= PPM and ppm == int(ppm) else None
 

@@ -1,0 +1,127 @@
+"""May this work teach a model? One verdict per work, by the first rule that applies, with its reason.
+
+    opt-out          a contributor said no
+    opt-out-copy     its text stands in a work that somebody said no for
+    licence-unknown  no licence is stated, or none that is known: unknown is never consent
+    licence-refuses  the licence does not permit training
+    near-copy        other contributors registered the text before
+    admitted         none of these
+
+The functions are pure: the day, the opt-outs and the near-copies are arguments.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from byline.core import Decision, GateError, OptOut, Verdict, Work, WorkId
+from byline.gate.duplicates import Clusters
+from byline.gate.licence import read_licence
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A work that shares text with the one to decide on. `prior`: it has the better claim to the text."""
+
+    work: Work
+    containment_ppm: int
+    prior: bool
+
+
+def decide(work: Work, on: date, opt_outs: Sequence[OptOut], neighbours: Sequence[Neighbour]) -> Decision:
+    """The verdict on one work on a day.
+
+    An opt-out reaches copies in both directions, those registered before the work that was opted out as well: an
+    author's no must not fail because a copyist was faster. Its price: who registers another's text and says no to it
+    keeps the text out until the claim is settled.
+    """
+    return (
+        _opted_out(work, on, opt_outs)
+        or _copy_of_opted_out(work, on, opt_outs, neighbours)
+        or _licence(work)
+        or _near_copy(work, neighbours)
+        or Decision(work.id, Verdict.ADMIT, "admitted", _admitted(work), (f"licence:{work.licence}",))
+    )
+
+
+def decide_all(works: Sequence[Work], clusters: Clusters, opt_outs: Sequence[OptOut], on: date) -> tuple[Decision, ...]:
+    """The verdict on every work, by work id. `clusters` is what `find_clusters` says of the same works.
+
+    Raises: GateError("clusters-differ") if it is about other works.
+    """
+    by_id = {work.id: work for work in works}
+    clustered = {work for work, _ in clusters.cluster_of}
+    if clustered != set(by_id):
+        some = ", ".join(sorted(clustered ^ set(by_id))[:3])
+        raise GateError("clusters-differ", f"works and clusters differ in {some}", "run find_clusters on these works")
+    neighbours: defaultdict[WorkId, list[Neighbour]] = defaultdict(list)
+    for pair in clusters.near:
+        neighbours[pair.work].append(Neighbour(by_id[pair.earlier], pair.containment_ppm, pair.prior))
+        neighbours[pair.earlier].append(Neighbour(by_id[pair.work], pair.containment_ppm, False))
+    return tuple(decide(by_id[work], on, opt_outs, neighbours[work]) for work in sorted(by_id))
+
+
+def _opted_out(work: Work, on: date, opt_outs: Sequence[OptOut]) -> Decision | None:
+    said_no = _opt_out_of(work, on, opt_outs)
+    if said_no is None:
+        return None
+    scope = "this work" if said_no.work else "all works of this contributor"
+    because = f"Opted out: training on {scope} is refused from {said_no.effective} on."
+    return Decision(work.id, Verdict.REFUSE, "opt-out", because, (said_no.party,))
+
+
+def _copy_of_opted_out(
+    work: Work, on: date, opt_outs: Sequence[OptOut], neighbours: Sequence[Neighbour]
+) -> Decision | None:
+    refused = _nearest(n for n in neighbours if _opt_out_of(n.work, on, opt_outs))
+    if refused is None:
+        return None
+    because = f"It shares {_percent(refused)} of its text with {refused.work.title!r}, which is opted out."
+    return Decision(work.id, Verdict.REFUSE, "opt-out-copy", because, _evidence(refused))
+
+
+def _licence(work: Work) -> Decision | None:
+    if not work.licence:
+        because = "No licence is stated, and unknown is never consent."
+        return Decision(work.id, Verdict.REFUSE, "licence-unknown", because, ())
+    reading = read_licence(work.licence)
+    if reading.permits:
+        return None
+    rule = "licence-unknown" if reading.permits is None else "licence-refuses"
+    because = f"The licence {work.licence} does not allow training, because {reading.why}."
+    return Decision(work.id, Verdict.REFUSE, rule, because, (f"licence:{work.licence}",))
+
+
+def _near_copy(work: Work, neighbours: Sequence[Neighbour]) -> Decision | None:
+    original = _nearest(n for n in neighbours if n.prior)
+    if original is None:
+        return None
+    because = (
+        f"It shares {_percent(original)} of its text with {original.work.title!r}, which other contributors registered "
+        "before."
+    )
+    return Decision(work.id, Verdict.REFUSE, "near-copy", because, _evidence(original))
+
+
+def _admitted(work: Work) -> str:
+    return f"The licence {work.licence} allows training, because {read_licence(work.licence).why}."
+
+
+def _opt_out_of(work: Work, on: date, opt_outs: Sequence[OptOut]) -> OptOut | None:
+    """The opt-out that reaches the work, the earliest if there are several."""
+    parties = {part.party for part in work.contributions}
+    reaching = [o for o in opt_outs if o.effective <= on and o.party in parties and o.work in (None, work.id)]
+    return min(reaching, key=lambda o: (o.effective, o.party, o.work or ""), default=None)
+
+
+def _nearest(neighbours: Iterable[Neighbour]) -> Neighbour | None:
+    return min(neighbours, key=lambda n: (-n.containment_ppm, n.work.id), default=None)
+
+
+def _evidence(neighbour: Neighbour) -> tuple[str, ...]:
+    return (neighbour.work.id, f"containment-ppm:{neighbour.containment_ppm}")
+
+
+def _percent(neighbour: Neighbour) -> str:
+    return f"{neighbour.containment_ppm // 10_000} %"
