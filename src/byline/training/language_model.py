@@ -1,4 +1,4 @@
-"""The reference language model: a small Llama, trained from scratch on the admitted works, deterministic and replayable.
+"""The reference language model: a small Llama, trained from scratch on admitted works, deterministic and replayable.
 
 Order, initial weights and every random draw follow from the recipe's seed, and training runs on one thread, so the same
 recipe gives the same weights bit for bit whatever the number of cores. A counterfactual training is the same run with
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Protocol
 
 import torch
@@ -32,7 +33,9 @@ class Recording(Protocol):
     """What the loop needs of a recorder; `Unrecorded` is the one that records nothing."""
 
     def __enter__(self) -> object: ...
-    def __exit__(self, *error: object) -> object: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> object: ...
     def batch(self, example_ids: Sequence[str]) -> AbstractContextManager[None]: ...
 
 
@@ -61,13 +64,13 @@ def new_model(recipe: Recipe) -> nn.Module:
         num_key_value_heads=recipe.heads,
         max_position_embeddings=2 * recipe.sequence,
         tie_word_embeddings=False,
-        attn_implementation="eager",
         use_cache=False,
         bos_token_id=0,
         eos_token_id=None,
         pad_token_id=None,
     )
-    return LlamaForCausalLM(config)
+    model: nn.Module = LlamaForCausalLM._from_config(config, attn_implementation="eager")  # type: ignore[no-untyped-call]
+    return model
 
 
 def train(
@@ -114,7 +117,7 @@ def _loop(
             set_learning_rate(optimizer, recipe, step, len(batches))
             with recorder.batch([ids[row] for row in rows]):  # Byline, line 3
                 loss = weighted_loss(model, corpus.tokens_NT[rows], weights_N[rows])
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
             optimizer.step()
             optimizer.zero_grad()
@@ -157,7 +160,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, step: in
 def mean_log_likelihood(model: nn.Module, tokens_MT: Tensor, batch: int = 32) -> Tensor:
     """Mean log-likelihood per token of each sequence, nats: (M,)."""
     with single_thread():
-        parts = [token_log_likelihood(model, part).mean(1) for part in tokens_MT.split(batch)]
+        parts = [token_log_likelihood(model, part).mean(1) for part in torch.split(tokens_MT, batch)]
     return torch.cat(parts)
 
 

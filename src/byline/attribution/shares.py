@@ -1,0 +1,90 @@
+"""From scores of examples to shares of works or contributors, with an interval on each and an explicit rest.
+
+Aggregate first, clip last: scores are summed per group over all queries of the subject before the positive part is
+taken, because clipping per output or per example would pay noise and reward splitting. A group's sum must stand clear
+of its own sampling error: the share is (sum - threshold * standard error), cut at zero, over the total of all positive
+sums. What the thresholds take away is the unattributed rest. Negative sums are kept as scores and never paid.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from byline.core import PPB, PPM, AttributionError, ScoreTable, Share, ShareTable, quantise
+
+# Suffixes: Q queries, N training examples, G groups, D bootstrap draws
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ShareRule:
+    """`threshold` in standard errors; `level` of the intervals; `draws` of the bootstrap over each group's examples."""
+
+    threshold: float = 1.0
+    level: float = 0.9
+    draws: int = 400
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupScores:
+    """Signed scores of the groups for one subject, and what resampling each group's examples makes of them."""
+
+    names: tuple[str, ...]
+    sums_G: Floats
+    errors_G: Floats  # bootstrap standard errors
+    draws_DG: Floats
+
+
+def group_scores(
+    scores: ScoreTable, groups: Sequence[str], weights_Q: Floats | None = None, rule: ShareRule | None = None
+) -> GroupScores:
+    """Sum scores over queries (weighted) and over the examples of each group; `groups[n]` names the group of n.
+
+    Examples are resampled with replacement inside their group. Raises: AttributionError("bad-groups").
+    """
+    rule = rule or ShareRule()
+    if len(groups) != len(scores.example_ids):
+        raise AttributionError("bad-groups", f"{len(groups)} groups for {len(scores.example_ids)} examples")
+    weights_Q = np.ones(len(scores.query_ids)) if weights_Q is None else weights_Q
+    scores_N = weights_Q @ scores.scores_QN.astype(np.float64)
+    names, index_N = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    sums_G: Floats = np.bincount(index_N, weights=scores_N, minlength=len(names)).astype(np.float64)
+    generator = np.random.default_rng(rule.seed)
+    draws_DG = np.empty((rule.draws, len(names)))
+    for g in range(len(names)):
+        members = scores_N[index_N == g]
+        picks = generator.integers(0, len(members), (rule.draws, len(members)))
+        draws_DG[:, g] = members[picks].sum(1)
+    return GroupScores(tuple(str(n) for n in names), sums_G, draws_DG.std(0), draws_DG)
+
+
+def share_table(
+    found: GroupScores, subject: str, unit: str, method: str, run: str, rule: ShareRule | None = None
+) -> ShareTable:
+    """Shares in parts per billion, intervals from the same bootstrap, and the unattributed rest."""
+    rule = rule or ShareRule()
+    taken_G = _thresholded(found.sums_G, found.errors_G, rule.threshold)
+    drawn_DG = np.stack([_thresholded(draw_G, found.errors_G, rule.threshold) for draw_G in found.draws_DG])
+    low_G, high_G = np.quantile(drawn_DG, [(1 - rule.level) / 2, (1 + rule.level) / 2], axis=0)
+    parts = quantise([*taken_G, max(0.0, 1 - taken_G.sum())], PPB)
+    lines = tuple(
+        Share(name, ppb, min(ppb, _ppb(low)), max(ppb, _ppb(high)))
+        for name, ppb, low, high in zip(found.names, parts, low_G, high_G, strict=False)
+    )
+    return ShareTable(subject, unit, method, run, round(rule.level * PPM), lines, PPB - sum(line.ppb for line in lines))
+
+
+def _thresholded(sums_G: Floats, errors_G: Floats, threshold: float) -> Floats:
+    total = np.maximum(sums_G, 0).sum()
+    if total == 0:
+        return np.zeros_like(sums_G)
+    taken_G: Floats = np.maximum(sums_G - threshold * errors_G, 0) / total
+    return taken_G
+
+
+def _ppb(part: float) -> int:
+    return round(min(max(part, 0.0), 1.0) * PPB)

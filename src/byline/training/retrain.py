@@ -1,0 +1,96 @@
+"""Retraining side by side: the same run again, with some examples at weight zero, one process per core.
+
+Every process trains on one thread, so the weights do not depend on how many run at once.
+"""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.sharedctypes import SynchronizedArray
+from pathlib import Path
+
+import torch
+
+from byline.capture import weights_digest
+from byline.training.folder import load_corpus
+from byline.training.language_model import token_log_likelihood, train
+
+# Suffixes: N training examples, Q queries, T tokens
+
+Steps = Callable[[list[int]], None]  # steps done, per job
+_steps: "SynchronizedArray[int] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Token ids; what is measured is the mean log-likelihood of those from `start` on, given those before."""
+
+    tokens: tuple[int, ...]
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Retrain without `without` (example ids), then measure `queries`."""
+
+    folder: Path
+    without: frozenset[str]
+    queries: tuple[Query, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    log_likelihoods: tuple[float, ...]  # per query, nats per token
+    weights: str  # digest of the final weights
+    cpu_seconds: float  # of the training loop
+
+
+class Retraining:
+    """Jobs running in processes of their own. `wait` returns the outcomes in the order of the jobs."""
+
+    def __init__(self, jobs: Sequence[Job], processes: int | None = None) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.steps = context.Array("i", len(jobs))
+        workers = min(len(jobs), processes or os.cpu_count() or 1)
+        self._pool = context.Pool(workers, initializer=_share, initargs=(self.steps,))
+        self._result = self._pool.starmap_async(run_job, list(enumerate(jobs)), chunksize=1)
+        self._pool.close()
+
+    def wait(self, progress: Steps | None = None) -> list[Outcome]:
+        try:
+            while not self._result.ready():
+                if progress is not None:
+                    progress(self.steps[:])
+                time.sleep(0.2)
+            if progress is not None:
+                progress(self.steps[:])
+            return self._result.get()
+        finally:
+            self._pool.terminate()
+            self._pool.join()
+
+
+def run_job(index: int, job: Job) -> Outcome:
+    corpus, recipe = load_corpus(job.folder)
+    weights_N = torch.tensor([float(example.id not in job.without) for example in corpus.examples])
+    trained = train(corpus, recipe, weights_N=weights_N, progress=lambda step, steps, loss: _count(index, step))
+    values = tuple(measure_query(trained.model, query).item() for query in job.queries)
+    return Outcome(values, weights_digest(trained.model).hex(), trained.cpu_seconds)
+
+
+@torch.no_grad()
+def measure_query(model: torch.nn.Module, query: Query) -> torch.Tensor:
+    """Mean log-likelihood per token (nats) of a query's tokens from `start` on."""
+    return token_log_likelihood(model, torch.tensor([query.tokens]))[0, max(query.start - 1, 0) :].mean()
+
+
+def _share(steps: "SynchronizedArray[int]") -> None:
+    global _steps
+    _steps = steps
+
+
+def _count(index: int, step: int) -> None:
+    if _steps is not None:
+        _steps[index] = step
