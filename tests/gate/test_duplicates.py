@@ -165,6 +165,14 @@ def test_a_copycat_anthology_merges_nobody_and_spoils_no_later_edition(work: Mak
     }
 
 
+def test_a_copy_is_no_link_between_two_authors(work: Make) -> None:
+    one, two = prose(1, 300), prose(2, 300)
+    ann, thief, bob = work("A", "Ann"), work("Best of", "Copycat"), work("B", "Bob")
+    found = cluster([(ann, one), (thief, f"{one} {two}"), (bob, two)])
+    assert dict(found.cluster_of)[bob.id] == cluster_id(bob.id)
+    assert [pair.prior for pair in found.near if pair.work == bob.id] == [False]
+
+
 def test_a_missing_text(work: Make) -> None:
     one = work("A")
     with pytest.raises(GateError, match=one.id) as caught:

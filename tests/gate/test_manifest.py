@@ -196,6 +196,7 @@ def test_a_proof_speaks_of_its_own_work_only() -> None:
     manifest = listed(6)
     proof = prove_absence(manifest, WorkId("work:13"))
     assert not verify_absence(dataclasses.replace(proof, work=WorkId("work:14")), manifest.root)
+    assert not verify_absence(dataclasses.replace(proof, work=WorkId("work:11")), manifest.root)
     assert not verify_absence(dataclasses.replace(proof, work=WorkId("work:15")), manifest.root)
     assert not verify_absence(dataclasses.replace(proof, before=None), manifest.root)
     assert not verify_absence(dataclasses.replace(proof, after=None), manifest.root)

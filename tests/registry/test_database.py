@@ -106,6 +106,12 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         open_database(path)
     assert caught.value.code == "database-unreachable"
     assert path.read_text().startswith("these are")
+    with pytest.raises(RegistryError, match=r"notes\.txt"):
+        open_database(path / "byline.db")
+    with pytest.raises(RegistryError):
+        open_database(tmp_path)
+    with pytest.raises(RegistryError, match="what is this"):
+        open_database("what is this://")
 
 
 def test_an_unreachable_server_is_refused_without_its_password() -> None:

@@ -32,14 +32,14 @@ def open_database(url_or_path: str | Path) -> sa.Engine:
         engine = sa.create_engine(url)
     except ModuleNotFoundError as fault:
         raise RegistryError("no-driver", f"no driver for {url.drivername}", "pip install 'byline[postgres]'") from fault
-    if engine.dialect.name == "sqlite":
-        _prepare_sqlite(engine)
     try:
+        if engine.dialect.name == "sqlite":
+            _prepare_sqlite(engine)
         with engine.connect() as connection:
             connection.execute(sa.text("SELECT 1"))
-    except sa.exc.SQLAlchemyError as fault:
+    except (sa.exc.SQLAlchemyError, OSError) as fault:
         engine.dispose()
-        reason = str(getattr(fault, "orig", fault)).strip().splitlines()[0]
+        reason = str(getattr(fault, "orig", fault)).strip().partition("\n")[0]
         raise RegistryError(
             "database-unreachable", f"{_shown(url)}: {reason}", "check the path or URL, and that it is a database"
         ) from fault
@@ -95,12 +95,12 @@ def _shown(url: sa.URL) -> str:
 
 
 def _prepare_sqlite(engine: sa.Engine) -> None:
-    """WAL, foreign keys, and real transactions: Python's driver would commit before every change of tables."""
+    """WAL, foreign keys, and transactions that begin at once: left alone, Python's driver begins one only before the
+    first change of a row, so that changes of tables stand outside."""
     Path(engine.url.database or ".").parent.mkdir(parents=True, exist_ok=True)
 
     @sa.event.listens_for(engine, "connect")
     def _connect(connection: object, _record: object) -> None:
-        connection.isolation_level = None  # type: ignore[attr-defined]
         cursor = connection.cursor()  # type: ignore[attr-defined]
         for pragma in (f"busy_timeout = {_BUSY_SECONDS * 1000}", "journal_mode = WAL", "foreign_keys = ON"):
             cursor.execute(f"PRAGMA {pragma}")
