@@ -119,3 +119,9 @@ def test_an_unreachable_server_is_refused_without_its_password() -> None:
         open_database("postgresql://byline:secret@127.0.0.1:1/byline")
     assert caught.value.code == "database-unreachable"
     assert "secret" not in str(caught.value)
+
+
+def test_a_database_without_a_driver_is_refused() -> None:
+    with pytest.raises(RegistryError, match="mysql") as caught:
+        open_database("mysql://host/byline")
+    assert caught.value.code == "no-driver"

@@ -79,16 +79,18 @@ def verify_manifest(manifest: Manifest) -> None:
     """
     for before, after in zip(manifest.entries, manifest.entries[1:], strict=False):
         if before.work >= after.work:
-            raise _altered("order", f"entry {after.work} does not stand in order behind {before.work}")
+            raise _altered("manifest-order", f"entry {after.work} does not stand in order behind {before.work}")
     present = {entry.work for entry in manifest.entries}
     for decision in manifest.refused:
         if decision.work in present or decision.verdict is not Verdict.REFUSE:
-            raise _altered("contradiction", f"entry {decision.work} is both admitted and refused")
+            raise _altered("manifest-contradiction", f"entry {decision.work} is both admitted and refused")
     root = merkle_root(_leaves(manifest.entries)).hex()
     if root != manifest.root:
-        raise _altered("root", f"the entries of {manifest.id} have the root {root[:16]}, it says {manifest.root[:16]}")
+        raise _altered(
+            "manifest-root", f"the entries of {manifest.id} have the root {root[:16]}, it says {manifest.root[:16]}"
+        )
     if manifest.id != _id(root, manifest.frozen, manifest.refused):
-        raise _altered("id", f"{manifest.id} is not the id of these entries, date and refusals")
+        raise _altered("manifest-id", f"{manifest.id} is not the id of these entries, date and refusals")
 
 
 def write_manifest(manifest: Manifest, path: Path) -> None:
@@ -167,5 +169,5 @@ def _id(root: str, on: date, refused: Sequence[Decision]) -> ManifestId:
     return ManifestId(make_id("manifest", root, on.isoformat(), digest([decision.to_json() for decision in refused])))
 
 
-def _altered(what: str, says: str) -> GateError:
-    return GateError(f"manifest-{what}", says, "it was altered: freeze again, or fetch the manifest that was signed")
+def _altered(code: str, says: str) -> GateError:
+    return GateError(code, says, "it was altered: freeze again, or fetch the manifest that was signed")

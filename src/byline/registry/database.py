@@ -31,7 +31,8 @@ def open_database(url_or_path: str | Path) -> sa.Engine:
     try:
         engine = sa.create_engine(url)
     except ModuleNotFoundError as fault:
-        raise RegistryError("no-driver", f"no driver for {url.drivername}", "pip install 'byline[postgres]'") from fault
+        fix = "records are kept in SQLite or PostgreSQL; for the latter: pip install 'byline[postgres]'"
+        raise RegistryError("no-driver", f"no driver for {url.drivername}", fix) from fault
     try:
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
