@@ -3,7 +3,8 @@
 Aggregate first, clip last: scores are summed per group over all queries of the subject before the positive part is
 taken, because clipping per output or per example would pay noise and reward splitting. A group's sum must stand clear
 of its own sampling error: the share is (sum - threshold * standard error), cut at zero, over the total of all positive
-sums. What the thresholds take away is the unattributed rest. Negative sums are kept as scores and never paid.
+sums. What the thresholds take away, and what came from outside the recorded training (a base model), is the
+unattributed rest. Negative sums are kept as scores and never paid.
 """
 
 from collections.abc import Sequence
@@ -63,12 +64,23 @@ def group_scores(
 
 
 def share_table(
-    found: GroupScores, subject: str, unit: str, method: str, run: str, rule: ShareRule | None = None
+    found: GroupScores,
+    subject: str,
+    unit: str,
+    method: str,
+    run: str,
+    *,
+    outside: float = 0.0,
+    rule: ShareRule | None = None,
 ) -> ShareTable:
-    """Shares in parts per billion, intervals from the same bootstrap, and the unattributed rest."""
+    """Shares in parts per billion, intervals from the same bootstrap, and the unattributed rest.
+
+    `outside` in [0, 1]: part of the subject that came from elsewhere than the recorded training.
+    """
     rule = rule or ShareRule()
-    taken_G = _thresholded(found.sums_G, found.errors_G, rule.threshold)
-    drawn_DG = np.stack([_thresholded(draw_G, found.errors_G, rule.threshold) for draw_G in found.draws_DG])
+    inside = 1 - min(max(outside, 0.0), 1.0)
+    taken_G = inside * _thresholded(found.sums_G, found.errors_G, rule.threshold)
+    drawn_DG = inside * np.stack([_thresholded(draw_G, found.errors_G, rule.threshold) for draw_G in found.draws_DG])
     low_G, high_G = np.quantile(drawn_DG, [(1 - rule.level) / 2, (1 + rule.level) / 2], axis=0)
     parts = quantise([*taken_G, max(0.0, 1 - taken_G.sum())], PPB)
     lines = tuple(

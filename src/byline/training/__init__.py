@@ -1,16 +1,17 @@
 """Reference trainings, deterministic and replayable: the demo's model, and the truth that retraining shows."""
 
 from byline.training.corpus import Corpus, build_corpus, train_tokenizer
-from byline.training.folder import load_corpus, load_final, save_corpus, save_final
+from byline.training.folder import load_corpus, load_model, save_corpus, save_model
 from byline.training.language_model import (
     Trained,
     generate,
     mean_log_likelihood,
     new_model,
+    pretrain,
     single_thread,
     token_log_likelihood,
     train,
-    unigram_entropy,
+    unigram,
 )
 from byline.training.recipe import Recipe
 from byline.training.retrain import Job, Outcome, Query, Retraining, measure_query, run_job
@@ -26,16 +27,17 @@ __all__ = [
     "build_corpus",
     "generate",
     "load_corpus",
-    "load_final",
+    "load_model",
     "mean_log_likelihood",
     "measure_query",
     "new_model",
+    "pretrain",
     "run_job",
     "save_corpus",
-    "save_final",
+    "save_model",
     "single_thread",
     "token_log_likelihood",
     "train",
     "train_tokenizer",
-    "unigram_entropy",
+    "unigram",
 ]

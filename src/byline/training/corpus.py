@@ -4,7 +4,7 @@ An example is a span of one work with its content hash, never a row number. Span
 spans between them were never seen in training, and some of those are kept as held-out passages.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,17 +17,19 @@ from byline.training.recipe import Recipe
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Corpus:
-    """`tokens_NT[n]` are the token ids of `examples[n]`; `held_out_MT[m]` those of `held_out[m]`, never trained on."""
+    """`tokens_NT[n]` are the token ids of `examples[n]`; `held_out_MT[m]` those of `held_out[m]`, never trained on;
+    `base_BT` is other text, which a base model reads before recording begins."""
 
     tokenizer: Tokenizer
     examples: tuple[Example, ...]
     tokens_NT: Tensor
     held_out: tuple[Example, ...]
     held_out_MT: Tensor
+    base_BT: Tensor
 
 
-def build_corpus(texts: Mapping[WorkId, str], recipe: Recipe) -> Corpus:
-    """Deterministic in the texts and the recipe; the order of `texts` does not matter.
+def build_corpus(texts: Mapping[WorkId, str], recipe: Recipe, base: Sequence[str] = ()) -> Corpus:
+    """Deterministic in the texts, the recipe and the base texts; the order of `texts` does not matter.
 
     Raises: TrainingError("no-text") if no work is long enough for one span.
     """
@@ -47,7 +49,8 @@ def build_corpus(texts: Mapping[WorkId, str], recipe: Recipe) -> Corpus:
             f"none of {len(ordered)} works has {recipe.sequence} tokens",
             "register longer works or lower the sequence length",
         )
-    return Corpus(tokenizer, *_columns(trained, recipe.sequence), *_columns(held_out, recipe.sequence))
+    columns = (*_columns(trained, recipe.sequence), *_columns(held_out, recipe.sequence))
+    return Corpus(tokenizer, *columns, _base(tokenizer, base, recipe))
 
 
 def train_tokenizer(texts: Mapping[WorkId, str], vocabulary: int) -> Tokenizer:
@@ -74,6 +77,16 @@ def _spans(tokenizer: Tokenizer, work: WorkId, text: str, length: int) -> list[t
         example = Example(example_id(work, start, end, content), work, start, end, content)
         spans.append((example, encoding.ids[at : at + length]))
     return spans
+
+
+def _base(tokenizer: Tokenizer, texts: Sequence[str], recipe: Recipe) -> Tensor:
+    """As many sequences of the base texts, in an order drawn from the seed, as the base model will read."""
+    length = recipe.sequence
+    ids = [tokenizer.encode(text).ids for text in texts]
+    rows = [part[at : at + length] for part in ids for at in range(0, len(part) - length + 1, length)]
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(recipe.seed))
+    wanted = order[: recipe.base_steps * recipe.batch].tolist()
+    return torch.tensor([rows[i] for i in wanted], dtype=torch.long).reshape(-1, length)
 
 
 def _spread(total: int, wanted: int, last: bool = False) -> list[int]:

@@ -23,7 +23,8 @@ def save_corpus(folder: Path, corpus: Corpus, recipe: Recipe) -> None:
     _write(folder / "examples.jsonl", _lines(corpus.examples))
     _write(folder / "held_out.jsonl", _lines(corpus.held_out))
     part = folder / "tokens.part"
-    save_file({"examples": corpus.tokens_NT, "held_out": corpus.held_out_MT}, str(part))
+    tensors = {"examples": corpus.tokens_NT, "held_out": corpus.held_out_MT, "base": corpus.base_BT}
+    save_file(tensors, str(part))
     part.replace(folder / "tokens.safetensors")
 
 
@@ -36,16 +37,17 @@ def load_corpus(folder: Path) -> tuple[Corpus, Recipe]:
     tokens = load_file(str(folder / "tokens.safetensors"))
     tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8"))
     examples, held_out = _examples(folder / "examples.jsonl"), _examples(folder / "held_out.jsonl")
-    return Corpus(tokenizer, examples, tokens["examples"], held_out, tokens["held_out"]), recipe
+    return Corpus(tokenizer, examples, tokens["examples"], held_out, tokens["held_out"], tokens["base"]), recipe
 
 
-def save_final(folder: Path, model: nn.Module) -> None:
-    save_weights(model, folder / "weights.safetensors")
+def save_model(folder: Path, model: nn.Module, stage: str) -> None:
+    """`stage`: "base" (before recording began) or "final"."""
+    save_weights(model, folder / f"{stage}.safetensors")
 
 
-def load_final(folder: Path, recipe: Recipe) -> nn.Module:
-    """Raises: TrainingError("no-weights") if the training was not finished."""
-    path = folder / "weights.safetensors"
+def load_model(folder: Path, recipe: Recipe, stage: str) -> nn.Module:
+    """Raises: TrainingError("no-weights") if the training did not get that far."""
+    path = folder / f"{stage}.safetensors"
     if not path.is_file():
         raise TrainingError("no-weights", f"{path} is missing: the training did not finish", "byline train")
     return load_weights(recipe, path)

@@ -1,4 +1,7 @@
-"""The reference language model: a small Llama, trained from scratch on admitted works, deterministic and replayable.
+"""The reference language model: a small Llama, trained on admitted works, deterministic and replayable.
+
+As in practice there are two stages: a base model learns to read from other text, unrecorded; then it is trained on the
+contributors' works while Byline records. What the base brought is the part of an answer that is owed to no contributor.
 
 Order, initial weights and every random draw follow from the recipe's seed, and training runs on one thread, so the same
 recipe gives the same weights bit for bit whatever the number of cores. A counterfactual training is the same run with
@@ -73,7 +76,26 @@ def new_model(recipe: Recipe) -> nn.Module:
     return model
 
 
+def pretrain(corpus: Corpus, recipe: Recipe, progress: Progress | None = None) -> nn.Module:
+    """The base model: one pass over `corpus.base_BT`, from the recipe's random weights; without base text, those."""
+    with single_thread():
+        model = new_model(recipe)
+        batches = torch.split(torch.arange(len(corpus.base_BT)), recipe.batch)
+        optimizer = _optimizer(model, recipe, recipe.base_learning_rate)
+        for step, rows in enumerate(batches):
+            set_learning_rate(optimizer, recipe.base_learning_rate, recipe.warmup, step, len(batches))
+            loss = weighted_loss(model, corpus.base_BT[rows], torch.ones(len(rows)))
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+            optimizer.step()
+            optimizer.zero_grad()
+            if progress is not None:
+                progress(step + 1, len(batches), loss.item())
+    return model
+
+
 def train(
+    model: nn.Module,
     corpus: Corpus,
     recipe: Recipe,
     *,
@@ -81,22 +103,25 @@ def train(
     record_to: Path | None = None,
     progress: Progress | None = None,
 ) -> Trained:
-    """Train from scratch; `weights_N` in [0, 1] weighs the examples (None: all 1), `record_to` is a new run folder."""
+    """Train `model` in place; `weights_N` in [0, 1] weighs the examples (None: all 1), `record_to` a new run."""
     with single_thread():
-        model = new_model(recipe)
         weights_N = torch.ones(len(corpus.examples)) if weights_N is None else weights_N
-        optimizer = torch.optim.AdamW(
-            model.parameters(),
-            lr=recipe.learning_rate,
-            betas=(0.9, recipe.beta2),
-            eps=recipe.epsilon,
-            weight_decay=recipe.weight_decay,
-        )
+        optimizer = _optimizer(model, recipe, recipe.learning_rate)
         recorder: Recording = Unrecorded()
         if record_to is not None:
             allowed = frozenset(example.id for example in corpus.examples)
             recorder = Recorder(model, optimizer, record_to, projector=Projector(recipe.rank), allowed=allowed)
         return _loop(model, optimizer, recorder, corpus, recipe, weights_N, progress)
+
+
+def _optimizer(model: nn.Module, recipe: Recipe, learning_rate: float) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(
+        model.parameters(),
+        lr=learning_rate,
+        betas=(0.9, recipe.beta2),
+        eps=recipe.epsilon,
+        weight_decay=recipe.weight_decay,
+    )
 
 
 def _loop(
@@ -114,7 +139,7 @@ def _loop(
     started = time.process_time()
     with recorder:  # Byline, line 2 (line 1 made the recorder)
         for step, rows in enumerate(batches):
-            set_learning_rate(optimizer, recipe, step, len(batches))
+            set_learning_rate(optimizer, recipe.learning_rate, recipe.warmup, step, len(batches))
             with recorder.batch([ids[row] for row in rows]):  # Byline, line 3
                 loss = weighted_loss(model, corpus.tokens_NT[rows], weights_N[rows])
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -128,7 +153,7 @@ def _loop(
 
 
 def weighted_loss(model: nn.Module, tokens_BT: Tensor, weights_B: Tensor) -> Tensor:
-    """Mean over the batch of weight times mean negative log-likelihood; the denominator is the batch, not the weights."""
+    """Mean over the batch of weight times mean negative log-likelihood; the denominator stays the batch."""
     return -(token_log_likelihood(model, tokens_BT).mean(1) * weights_B).sum() / len(weights_B)
 
 
@@ -149,11 +174,11 @@ def batch_order(examples: int, recipe: Recipe) -> Iterator[Tensor]:
         yield from order[: examples // size * size].view(-1, size)
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, step: int, steps: int) -> None:
-    """Linear warm-up, then cosine to zero."""
-    warm = min(1.0, (step + 1) / max(1, round(recipe.warmup * steps)))
+def set_learning_rate(optimizer: torch.optim.Optimizer, peak: float, warmup: float, step: int, steps: int) -> None:
+    """Linear warm-up over a part of the steps, and cosine to zero over all of them."""
+    warm = min(1.0, (step + 1) / max(1, round(warmup * steps)))
     for group in optimizer.param_groups:
-        group["lr"] = recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
+        group["lr"] = peak * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 @torch.no_grad()
@@ -164,10 +189,10 @@ def mean_log_likelihood(model: nn.Module, tokens_MT: Tensor, batch: int = 32) ->
     return torch.cat(parts)
 
 
-def unigram_entropy(corpus: Corpus, recipe: Recipe) -> float:
-    """Cross-entropy (nats per token) of the held-out passages under the training examples' token frequencies (+1)."""
-    counts = torch.bincount(corpus.tokens_NT.flatten(), minlength=recipe.vocabulary).float() + 1
-    return -float((counts / counts.sum()).log()[corpus.held_out_MT[:, 1:]].mean())
+def unigram(corpus: Corpus, recipe: Recipe) -> Tensor:
+    """log p of each token (nats) by its frequency among the training examples, each count raised by one: (V,)."""
+    counts_V = torch.bincount(corpus.tokens_NT.flatten(), minlength=recipe.vocabulary).float() + 1
+    return (counts_V / counts_V.sum()).log()
 
 
 @torch.no_grad()

@@ -19,10 +19,12 @@ class Recipe:
     heads: int = 4
     sequence: int = 128  # tokens per example
     spans_per_work: int = 6
-    epochs: int = 3
+    base_steps: int = 140  # of the base model, unrecorded; 0 trains from random weights
+    base_learning_rate: float = 3e-3
+    epochs: int = 2
     batch: int = 16
-    learning_rate: float = 2e-3
-    warmup: float = 0.05  # part of the steps
+    learning_rate: float = 1e-3
+    warmup: float = 0.1  # part of the steps
     beta2: float = 0.99
     epsilon: float = 1e-8
     weight_decay: float = 0.1

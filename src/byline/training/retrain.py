@@ -1,6 +1,6 @@
-"""Retraining side by side: the same run again, with some examples at weight zero, one process per core.
+"""Retraining side by side: the recorded run again, from the same base, with some examples at weight zero.
 
-Every process trains on one thread, so the weights do not depend on how many run at once.
+One process per core, and every process trains on one thread, so the weights do not depend on how many run at once.
 """
 
 import multiprocessing
@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from byline.capture import weights_digest
-from byline.training.folder import load_corpus
+from byline.training.folder import load_corpus, load_model
 from byline.training.language_model import token_log_likelihood, train
 
 # Suffixes: N training examples, Q queries, T tokens
@@ -75,7 +75,8 @@ class Retraining:
 def run_job(index: int, job: Job) -> Outcome:
     corpus, recipe = load_corpus(job.folder)
     weights_N = torch.tensor([float(example.id not in job.without) for example in corpus.examples])
-    trained = train(corpus, recipe, weights_N=weights_N, progress=lambda step, steps, loss: _count(index, step))
+    model = load_model(job.folder, recipe, "base")
+    trained = train(model, corpus, recipe, weights_N=weights_N, progress=lambda step, steps, loss: _count(index, step))
     values = tuple(measure_query(trained.model, query).item() for query in job.queries)
     return Outcome(values, weights_digest(trained.model).hex(), trained.cpu_seconds)
 
