@@ -97,12 +97,15 @@ class Run:
         return Scale(torch.from_numpy(out), torch.from_numpy(into))
 
     def _dot(self, solved_QK: Floats) -> Floats:
-        """scores_QN: each row's dot product with each query, weighted by what the optimizer made of it, summed."""
+        """scores_QN: each row's dot product with each query, weighted by what the optimizer made of it, summed.
+
+        A row is the gradient of a loss and the optimizer steps against it, hence the minus: positive = proponent.
+        """
         scores_NQ = np.zeros((len(self.store.example_ids), len(solved_QK)), dtype=np.float32)
         start = 0
         for block_RK, weight_RK in row_weights(self.store):
             stop = start + len(block_RK)
-            np.add.at(scores_NQ, self.store.examples_N[start:stop], (block_RK * weight_RK) @ solved_QK.T)
+            np.subtract.at(scores_NQ, self.store.examples_N[start:stop], (block_RK * weight_RK) @ solved_QK.T)
             start = stop
         return scores_NQ.T
 

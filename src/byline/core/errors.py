@@ -22,7 +22,7 @@ class BylineError(Exception):
     """Base of all errors. `code` is stable and documented in docs/errors.md; `fix` is for a person."""
 
     def __init__(self, code: str, message: str, fix: str = "") -> None:
-        super().__init__(message)
+        super().__init__(code, message, fix)  # all three, so that the error survives the way back from a process
         self.code = code
         self.message = message
         self.fix = fix
