@@ -1,0 +1,169 @@
+"""The project folder: where the database, the texts, the runs and the statements of one operator live."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from byline.core import (
+    AppError,
+    ClusterId,
+    Decision,
+    Manifest,
+    PartyId,
+    Problem,
+    Work,
+    WorkId,
+    sha256_hex,
+)
+from byline.disclosure import Log, SigningKey, create_key, load_key
+from byline.gate import Clusters, decide_all, find_clusters, freeze, write_manifest
+from byline.ledger import Journal, open_journal
+from byline.registry import Counts, Registry, open_database, read_catalogue
+
+ORIGIN = "byline.local/operator"  # the name under which this folder's key signs
+
+
+@dataclass(frozen=True)
+class Home:
+    """Raises: AppError("no-home") when a command other than register meets a folder that is not a project."""
+
+    path: Path
+    database: str | None = None  # URL; default: byline.db in the folder
+
+    @classmethod
+    def open(cls, path: Path, database: str | None = None) -> "Home":
+        if not (path / "home.json").is_file():
+            raise AppError(
+                "no-home", f"{path} is not a Byline project folder", f"byline register CATALOGUE --home {path}"
+            )
+        return cls(path, database)
+
+    @classmethod
+    def create(cls, path: Path, database: str | None = None) -> "Home":
+        """Open the project folder, made if it does not exist yet."""
+        home = cls(path, database)
+        if not (path / "home.json").is_file():
+            path.mkdir(parents=True, exist_ok=True)
+            write_json(path / "home.json", {"format": "byline-home/1"})
+        return home
+
+    @cached_property
+    def _engine(self) -> Any:
+        return open_database(self.database or self.path / "byline.db")
+
+    @cached_property
+    def registry(self) -> Registry:
+        return Registry(self._engine, self.path / "assets")
+
+    @cached_property
+    def journal(self) -> Journal:
+        return open_journal(self._engine)
+
+    @cached_property
+    def key(self) -> SigningKey:
+        folder = self.path / "keys"
+        return load_key(folder) if (folder / "byline.key").is_file() else create_key(folder, ORIGIN)
+
+    @cached_property
+    def log(self) -> Log:
+        return Log(self.path / "log")
+
+    @property
+    def public_key(self) -> Path:
+        return self.path / "keys" / "byline.pub"
+
+    def run(self, name: str) -> Path:
+        return self.path / "runs" / name
+
+    def training(self, name: str) -> Path:
+        return self.path / "trainings" / name
+
+    # --- names for people ---------------------------------------------------------------------------------------
+
+    @cached_property
+    def names(self) -> dict[PartyId, str]:
+        return {party.id: party.name for party in self.registry.parties()}
+
+    @cached_property
+    def works(self) -> dict[WorkId, Work]:
+        return {work.id: work for work in self.registry.works()}
+
+    def contributors(self, work: WorkId) -> str:
+        return " and ".join(self.names[part.party] for part in self.works[work].contributions)
+
+
+# --- register, check, freeze ------------------------------------------------------------------------------------
+
+
+def register(
+    home: Home, works: Path, splits: Path | None, opt_outs: Path | None, today: date
+) -> tuple[Counts | None, list[Problem]]:
+    """Add a catalogue; with problems, nothing is added and all of them are returned."""
+    catalogue, problems = read_catalogue(works, splits, opt_outs)
+    if not problems:
+        problems = home.registry.problems(catalogue)
+    if problems:
+        return None, problems
+    return home.registry.add(catalogue, today), []
+
+
+def check(home: Home, on: date) -> tuple[tuple[Decision, ...], Clusters]:
+    """The gate's verdict on every registered work, recorded. Raises: AppError("nothing-registered")."""
+    works = in_order_of_registration(home)
+    if not works:
+        raise AppError("nothing-registered", f"{home.path} holds no works", "byline register CATALOGUE")
+    clusters = find_clusters(works, {work.id: home.registry.text(work.id) for work in works})
+    decisions = decide_all(works, clusters, home.registry.opt_outs(on), on)
+    home.registry.save_decisions(decisions, on)
+    return decisions, clusters
+
+
+def freeze_manifest(home: Home, on: date) -> Manifest:
+    """Check again and freeze what is admitted; the manifest's root goes into the transparency log."""
+    decisions, clusters = check(home, on)
+    manifest = freeze(in_order_of_registration(home), decisions, clusters, on)
+    home.registry.save_manifest(manifest)
+    path = home.path / "manifests" / f"{manifest.id.removeprefix('manifest:')}.json"
+    if not path.is_file():
+        write_manifest(manifest, path)
+        home.log.append("manifest", manifest.root)
+    return manifest
+
+
+def in_order_of_registration(home: Home) -> list[Work]:
+    order = home.registry.registration_order()
+    return sorted(home.registry.works(), key=lambda work: order[work.id])
+
+
+def cluster_of(manifest: Manifest) -> dict[WorkId, ClusterId]:
+    return {entry.work: entry.cluster for entry in manifest.entries}
+
+
+# --- files ------------------------------------------------------------------------------------------------------
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def read_json(path: Path, fix: str) -> Any:
+    """Raises: AppError("not-made-yet") with the command that makes the file, AppError("unreadable")."""
+    if not path.is_file():
+        raise AppError("not-made-yet", f"{path} does not exist yet", fix)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as fault:
+        raise AppError("unreadable", f"{path} is not JSON: {fault}", f"make it again: {fix}") from fault
+
+
+def files_digest(paths: Sequence[Path]) -> Iterator[tuple[str, str]]:
+    for path in paths:
+        yield path.name, sha256_hex(path.read_bytes())

@@ -1,0 +1,487 @@
+"""Train while recording, ask where passages come from, and measure the answers against retraining."""
+
+import os
+import platform
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from byline.app.home import Home, cluster_of, read_json, write_json
+from byline.attribution import GroupScores, Run, group_scores, open_run, share_table
+from byline.core import AppError, AttributionError, Manifest, PartyId, QueryId, ScoreTable, WorkId, query_id
+from byline.evaluation import LeaveOut, agreement, reliability
+from byline.lookup import BM25, TextIndex
+from byline.training import (
+    Corpus,
+    Job,
+    Query,
+    Recipe,
+    Retraining,
+    build_corpus,
+    generate,
+    load_corpus,
+    load_model,
+    mean_log_likelihood,
+    measure_query,
+    pretrain,
+    save_corpus,
+    save_model,
+    token_log_likelihood,
+    train,
+    unigram,
+)
+
+# Suffixes: Q queries, N training examples, C contributors
+
+Floats = npt.NDArray[np.float64]
+Progress = Callable[[str, int, int], None]  # what, done, of
+SEGMENT = 12  # tokens of a passage that are asked about together, so that its text can be coloured
+
+
+def silent(what: str, done: int, of: int) -> None:
+    """Show no progress."""
+
+
+# --- train ------------------------------------------------------------------------------------------------------
+
+
+def train_model(
+    home: Home,
+    manifest: Manifest,
+    recipe: Recipe,
+    name: str,
+    *,
+    base: Sequence[str] = (),
+    twin: bool = False,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """A base model from other texts, then the recorded training on the manifest's works; what it showed is kept.
+
+    `twin`: train once more beside it without the recorder, to measure what recording costs and that it changes nothing.
+    Raises: AppError("run-exists"), TrainingError, StoreError.
+    """
+    folder = home.training(name)
+    if (folder / "training.json").is_file() or home.run(name).exists():
+        raise AppError("run-exists", f"{home.run(name)} already holds a run", "choose another --name, or delete it")
+    progress("vocabulary and examples", 0, 1)
+    texts = {entry.work: home.registry.text(entry.work) for entry in manifest.entries}
+    corpus = build_corpus(texts, recipe, base)
+    save_corpus(folder, corpus, recipe)
+    progress("vocabulary and examples", 1, 1)
+    model = pretrain(corpus, recipe, lambda step, steps, _: progress("base model, not recorded", step, steps))
+    save_model(folder, model, "base")
+    beside = Retraining([Job(folder, frozenset(), ())]) if twin else None
+    trained = train(
+        model,
+        corpus,
+        recipe,
+        record_to=home.run(name),
+        progress=lambda step, steps, _: progress("training while recording", step, steps),
+    )
+    save_model(folder, model, "final")
+    run = open_run(home.run(name))
+    held_out = corpus.held_out_MT
+    told = {
+        "name": name,
+        "run": run.id,
+        "manifest": manifest.id,
+        "recipe": recipe.to_json(),
+        "examples": len(corpus.examples),
+        "held_out": len(held_out),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "losses": list(trained.losses),
+        "unigram": -float(unigram(corpus, recipe)[held_out[:, 1:]].mean()),
+        "heldout": -float(mean_log_likelihood(model, held_out).mean()),
+        "captured": run.notes["captured"] / run.notes["parameters"],
+        "uncaptured": run.notes["uncaptured"],
+        "bytes_per_example": _bytes_per_row(run),
+        "cpu_seconds": trained.cpu_seconds,
+        "hardware": f"{os.cpu_count()} x {platform.machine()}, {platform.system()}, Python {platform.python_version()}",
+    }
+    if beside is not None:
+        told |= _compare(beside, run, trained.cpu_seconds)
+    write_json(folder / "training.json", told)
+    return told
+
+
+def _compare(beside: Retraining, run: Run, cpu_seconds: float) -> dict[str, Any]:
+    outcome = beside.wait()[0]
+    return {
+        "overhead_ratio": cpu_seconds / outcome.cpu_seconds,
+        "identical_weights": outcome.weights == run.store.blob("weights_sha256").tobytes().hex(),
+    }
+
+
+def _bytes_per_row(run: Run) -> int:
+    """Bytes on disk per visit of an example."""
+    return round(sum(file.stat().st_size for file in (run.store.path / "shards").iterdir()) / run.store.n_rows)
+
+
+# --- a finished training, opened --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    home: Home
+    name: str
+    told: dict[str, Any]
+    corpus: Corpus
+    recipe: Recipe
+    run: Run
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, home: Home, name: str) -> "Training":
+        """Raises: AppError("not-made-yet"), TrainingError("no-training"), StoreError for a damaged run folder."""
+        folder = home.training(name)
+        told = read_json(folder / "training.json", f"byline train --name {name}")
+        corpus, recipe = load_corpus(folder)
+        run = open_run(home.run(name))
+        return cls(home, name, told, corpus, recipe, run, home.registry.manifest(told["manifest"]))
+
+    def model(self, stage: str = "final") -> nn.Module:
+        return load_model(self.home.training(self.name), self.recipe, stage)
+
+    def works(self) -> tuple[WorkId, ...]:
+        """The work of each recorded example, in the order of the run's example ids."""
+        work_of = {example.id: example.work for example in self.corpus.examples}
+        return tuple(work_of[example] for example in self.run.store.example_ids)
+
+    def credit(self, work: WorkId) -> str:
+        """The contributors of a work as one line of credit."""
+        return " and ".join(self.home.names[part.party] for part in self.home.works[work].contributions)
+
+
+# --- passages ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """An output whose origin is asked: token ids, of which those from `start` on are measured."""
+
+    id: QueryId
+    kind: str  # "generated" | "held-out" | "given"
+    title: str
+    author: str  # of a held-out passage
+    tokens: tuple[int, ...]
+    start: int
+
+    @property
+    def query(self) -> Query:
+        return Query(self.tokens, self.start)
+
+
+def generated_passages(training: Training, prompts: Sequence[str], tokens: int = 96) -> list[Passage]:
+    """Raises: AttributionError("empty-query") for a prompt without text."""
+    model, passages = training.model(), []
+    for number, prompt in enumerate(prompts):
+        ids = _tokens(training, prompt, prompt)
+        made = generate(model, ids, tokens, seed=training.recipe.seed + number)
+        name = query_id(training.corpus.tokenizer.decode(made), "generated")
+        passages.append(Passage(name, "generated", prompt, "", tuple(made), len(ids)))
+    return passages
+
+
+def held_out_passages(training: Training, parties: Iterable[PartyId], each: int) -> list[Passage]:
+    """Up to `each` passages per contributor from works that were trained on, but from spans that were not."""
+    passages, wanted = [], dict.fromkeys(parties, each)
+    for example, row in zip(training.corpus.held_out, training.corpus.held_out_MT.tolist(), strict=True):
+        work = training.home.works[example.work]
+        party = work.contributions[0].party
+        if wanted.get(party, 0) > 0 and len(work.contributions) == 1:
+            wanted[party] -= 1
+            name = query_id(example.id, "held-out")
+            passages.append(Passage(name, "held-out", work.title, training.credit(work.id), tuple(row), 1))
+    return passages
+
+
+def given_passages(training: Training, text: str, title: str) -> list[Passage]:
+    """A text of any length, in windows of the training's sequence length. Raises: AttributionError("empty-query")."""
+    ids = _tokens(training, text, title)
+    if len(ids) < 2:
+        raise AttributionError("empty-query", f"{title} is a single token", "give at least two words")
+    size = training.recipe.sequence
+    windows = [ids[at : at + size] for at in range(0, len(ids), size)]
+    windows = [window for window in windows if len(window) > 1]
+    named = [f"{title} ({n} of {len(windows)})" if len(windows) > 1 else title for n in range(1, len(windows) + 1)]
+    return [
+        Passage(query_id(f"{name}:{window}", "given"), "given", name, "", tuple(window), 1)
+        for name, window in zip(named, windows, strict=True)
+    ]
+
+
+def _tokens(training: Training, text: str, title: str) -> list[int]:
+    ids: list[int] = training.corpus.tokenizer.encode(text).ids
+    if not ids:
+        raise AttributionError("empty-query", f"{title!r} has no tokens", "give at least two words of text")
+    return ids
+
+
+# --- attribute --------------------------------------------------------------------------------------------------
+
+
+def score_segments(
+    training: Training, passages: Sequence[Passage], progress: Progress = silent
+) -> tuple[ScoreTable, list[ScoreTable]]:
+    """Scores of every example on every passage, and the same taken apart into segments of SEGMENT tokens.
+
+    A passage is measured by its mean log-likelihood per token; its segments' measurements add up to that, and scores
+    are linear in the measurement, so the segments' scores add up to the passage's.
+    """
+    segments = {f"{p.id}#{n}": segment for p in passages for n, segment in enumerate(_segments(p))}
+    done = 0
+
+    def measure(model: nn.Module, segment: tuple[Passage, int, int]) -> Tensor:
+        nonlocal done
+        done += 1
+        progress("asking where passages come from", done, len(segments))
+        passage, start, stop = segment
+        values_T = token_log_likelihood(model, torch.tensor([passage.tokens]))[0]
+        return values_T[start - 1 : stop - 1].sum() / (len(passage.tokens) - passage.start)
+
+    table = training.run.score(training.model(), segments, measure)
+    parts, at = [], 0
+    for passage in passages:
+        stop = at + len(_segments(passage))
+        parts.append(ScoreTable(table.scores_QN[at:stop], table.query_ids[at:stop], table.example_ids, table.method))
+        at = stop
+    whole = np.stack([part.scores_QN.sum(0) for part in parts])
+    return ScoreTable(whole, tuple(p.id for p in passages), table.example_ids, table.method), parts
+
+
+def _segments(passage: Passage) -> list[tuple[Passage, int, int]]:
+    bounds = [*range(passage.start, len(passage.tokens), SEGMENT), len(passage.tokens)]
+    return [(passage, start, stop) for start, stop in pairwise(bounds)]
+
+
+def outside_parts(training: Training, passages: Sequence[Passage]) -> list[float]:
+    """For each passage, the part of what the trained model knows of it that the base model knew already.
+
+    Knowing is log-likelihood above that of single-token frequencies; 0 where the base model knew no more than those.
+    """
+    final, base, unigram_V = training.model(), training.model("base"), unigram(training.corpus, training.recipe)
+    parts = []
+    for passage in passages:
+        common = float(unigram_V[list(passage.tokens[passage.start :])].mean())
+        knew, knows = (float(measure_query(model, passage.query)) - common for model in (base, final))
+        parts.append(min(max(knew / knows, 0.0), 1.0) if knows > 0 else 1.0)
+    return parts
+
+
+def attribute(training: Training, passages: Sequence[Passage], progress: Progress = silent) -> dict[str, Any]:
+    """For each passage and for all of them as one period: scores, shares with intervals, the rest, verbatim overlaps.
+
+    Shares are per cluster (for money) and per credit line (for people). Kept as attribution.json of the training.
+    """
+    whole, parts = score_segments(training, passages, progress)
+    works, clusters = training.works(), cluster_of(training.manifest)
+    by: dict[str, Sequence[str]] = {
+        "cluster": [clusters[w] for w in works],
+        "contributor": [training.credit(w) for w in works],
+        "work": [*works],
+    }
+    outside = outside_parts(training, passages)
+    index = TextIndex.build(
+        {entry.work: training.home.registry.text(entry.work) for entry in training.manifest.entries}
+    )
+    told = {
+        "training": training.name,
+        "run": training.run.id,
+        "method": whole.method,
+        "passages": [
+            _passage(training, passage, _row(whole, q), parts[q], by, outside[q], index)
+            for q, passage in enumerate(passages)
+        ],
+        "period": _period(training, whole, passages, by["cluster"], outside),
+    }
+    write_json(training.home.training(training.name) / "attribution.json", told)
+    return told
+
+
+def _row(table: ScoreTable, q: int) -> ScoreTable:
+    return ScoreTable(table.scores_QN[q : q + 1], table.query_ids[q : q + 1], table.example_ids, table.method)
+
+
+def _passage(
+    training: Training,
+    passage: Passage,
+    scores: ScoreTable,
+    segments: ScoreTable,
+    by: Mapping[str, Sequence[str]],
+    outside: float,
+    index: TextIndex,
+) -> dict[str, Any]:
+    decode = training.corpus.tokenizer.decode
+    text = decode(list(passage.tokens[passage.start :] if passage.kind == "generated" else passage.tokens))
+    told: dict[str, Any] = {
+        "id": passage.id,
+        "kind": passage.kind,
+        "title": passage.title,
+        "author": passage.author,
+        "text": text,
+        "outside": outside,
+        "segments": _coloured(training, passage, segments, by["contributor"]),
+        "overlaps": [_overlap(training, found) for found in index.overlaps(text) if found.works == 1],
+    }
+    for unit, groups in by.items():
+        found = group_scores(scores, groups)
+        table = share_table(found, passage.id, unit, scores.method, training.run.id, outside=outside)
+        told[unit] = {"shares": table.to_json(), "scores": _signed(found)}
+    return told
+
+
+def _signed(found: GroupScores) -> dict[str, float]:
+    return {name: float(score) for name, score in zip(found.names, found.sums_G, strict=True)}
+
+
+def _coloured(
+    training: Training, passage: Passage, segments: ScoreTable, credits: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Text of each segment, and who stands out in it: the largest score and its part of the positive ones."""
+    names, sums_QG = segments.sum_by(credits)
+    told = []
+    lead = passage.tokens[: passage.start] if passage.kind != "generated" else ()
+    if lead:
+        told.append({"text": training.corpus.tokenizer.decode(list(lead)), "contributor": "", "share": 0.0})
+    for row, (_, start, stop) in zip(sums_QG, _segments(passage), strict=True):
+        best, positive = int(row.argmax()), float(np.maximum(row, 0).sum())
+        told.append(
+            {
+                "text": training.corpus.tokenizer.decode(list(passage.tokens[start:stop])),
+                "contributor": names[best] if row[best] > 0 else "",
+                "share": float(row[best]) / positive if positive > 0 else 0.0,
+            }
+        )
+    return told
+
+
+def _overlap(training: Training, found: Any) -> dict[str, Any]:
+    work = training.home.works[found.work]
+    return {
+        "start": found.query_start,
+        "end": found.query_end,
+        "words": found.words,
+        "work": work.id,
+        "title": work.title,
+        "contributor": training.credit(work.id),
+        "in_works": found.works,
+    }
+
+
+def _period(
+    training: Training, whole: ScoreTable, passages: Sequence[Passage], clusters: Sequence[str], outside: list[float]
+) -> dict[str, Any]:
+    """One share table over all generated passages, each weighing the same; scores are summed before any is clipped."""
+    weights_Q = np.array([float(p.kind == "generated") for p in passages])
+    if not weights_Q.any():
+        weights_Q = np.ones(len(passages))
+    found = group_scores(whole, clusters, weights_Q)
+    part = float(weights_Q @ np.array(outside) / weights_Q.sum())
+    return share_table(found, "period", "cluster", whole.method, training.run.id, outside=part).to_json()
+
+
+# --- evaluate ---------------------------------------------------------------------------------------------------
+
+
+def evaluate(
+    training: Training, passages: Sequence[Passage], parties: Sequence[PartyId], progress: Progress = silent
+) -> dict[str, Any]:
+    """Leave each of `parties` out, retrain, and compare what every passage lost with what was predicted.
+
+    Byline's prediction uses the recorded run alone; BM25 and random scores are summed over the same examples. Kept as
+    evaluation.json of the training. Raises: EvaluationError("too-few-pairs").
+    """
+    examples = {party: _examples_of(training, party) for party in parties}
+    jobs = [
+        Job(training.home.training(training.name), frozenset(examples[party]), tuple(p.query for p in passages))
+        for party in parties
+    ]
+    retraining = Retraining(jobs)
+    scores, _ = score_segments(training, passages)
+    model = training.model()
+    full_Q = np.array([float(measure_query(model, p.query)) for p in passages])
+    steps = len(training.told["losses"])
+    outcomes = retraining.wait(lambda done: progress("retraining without a contributor", sum(done), steps * len(jobs)))
+    names = tuple(training.home.names[party] for party in parties)
+    without_CQ = np.array([outcome.log_likelihoods for outcome in outcomes])
+    truth = LeaveOut(names, tuple(p.id for p in passages), full_Q, without_CQ)
+    tables = [scores, lexical_scores(training, passages), random_scores(training, passages)]
+    predicted = [_sums(table, [examples[party] for party in parties]) for table in tables]
+    measured = [agreement(table.method, each, truth) for table, each in zip(tables, predicted, strict=True)]
+    told = {
+        "training": training.name,
+        "run": training.run.id,
+        "contributors": list(names),
+        "queries": [{"id": p.id, "kind": p.kind, "title": p.title, "author": p.author} for p in passages],
+        "predicted": predicted[0].tolist(),
+        "actual": truth.actual_CQ.tolist(),
+        "methods": [each.to_json() for each in measured],
+        "reliability": reliability(training.run.id, measured[0], truth).to_json(),
+    }
+    write_json(training.home.training(training.name) / "evaluation.json", told)
+    return told
+
+
+def most_recorded(training: Training, count: int) -> list[PartyId]:
+    """The contributors with the most recorded examples, ties by name: a rule that looks at no result."""
+    sizes: dict[PartyId, int] = {}
+    for work in training.works():
+        for part in training.home.works[work].contributions:
+            sizes[part.party] = sizes.get(part.party, 0) + 1
+    return sorted(sizes, key=lambda party: (-sizes[party], training.home.names[party]))[:count]
+
+
+def lexical_scores(training: Training, passages: Sequence[Passage]) -> ScoreTable:
+    """BM25 of each passage's text against each training example's text."""
+    text_of = {
+        example.id: training.home.registry.text(example.work)[example.start : example.end]
+        for example in training.corpus.examples
+    }
+    ids = training.run.store.example_ids
+    index = BM25({example: text_of[example] for example in ids})
+    rows = [index.scores(training.corpus.tokenizer.decode(list(p.tokens[p.start :]))) for p in passages]
+    return ScoreTable(np.stack(rows).astype(np.float32), tuple(p.id for p in passages), ids, "bm25")
+
+
+def random_scores(training: Training, passages: Sequence[Passage]) -> ScoreTable:
+    ids = training.run.store.example_ids
+    rows = np.random.default_rng(training.recipe.seed).standard_normal((len(passages), len(ids)))
+    return ScoreTable(rows.astype(np.float32), tuple(p.id for p in passages), ids, "random")
+
+
+def _examples_of(training: Training, party: PartyId) -> set[str]:
+    mine = {work.id for work in training.home.works.values() if any(part.party == party for part in work.contributions)}
+    return {example.id for example in training.corpus.examples if example.work in mine}
+
+
+def _sums(table: ScoreTable, groups: Sequence[set[str]]) -> Floats:
+    """predicted_CQ: scores summed over each contributor's examples."""
+    member_CN = np.array([[float(example in group) for example in table.example_ids] for group in groups])
+    return np.asarray(member_CN @ table.scores_QN.astype(np.float64).T)
+
+
+def read_kept(home: Home, name: str, what: str) -> Any:
+    """What `attribute` or `evaluate` kept of a training. Raises: AppError("not-made-yet")."""
+    command = {"attribution": "attribute", "evaluation": "evaluate", "training": "train"}[what]
+    return read_json(home.training(name) / f"{what}.json", f"byline {command} --name {name}")
+
+
+def texts_of(files: Sequence[Path]) -> list[str]:
+    """Texts of files. Raises: AppError("no-file"), AppError("not-text") with the byte that is not UTF-8."""
+    texts = []
+    for file in files:
+        try:
+            texts.append(file.read_text(encoding="utf-8"))
+        except OSError as fault:
+            raise AppError("no-file", f"{file}: {fault.strerror}", "check the path") from fault
+        except UnicodeDecodeError as fault:
+            fix = "save the file as UTF-8"
+            raise AppError("not-text", f"{file} is not UTF-8: byte {fault.start} is {fault.reason}", fix) from fault
+    return texts
