@@ -79,7 +79,7 @@ class Run:
                 "load the checkpoint that was saved at the end of the recorded training",
             )
         taps = self._taps(model)
-        scales = {tap.name: self._scale(tap) for tap in taps}
+        scales = {tap.name: self._scale(index) for index, tap in enumerate(taps)}
         rows = [_gradient(model, name, query, measure, taps, scales) for name, query in queries.items()]
         return np.stack(rows)
 
@@ -90,10 +90,10 @@ class Run:
             raise AttributionError("other-model", f"the model's layers are not those that run {self.id} recorded")
         return taps
 
-    def _scale(self, tap: Tap) -> Scale | None:
-        if f"{tap.name}.scale_out" not in self.store.blob_names:
+    def _scale(self, layer: int) -> Scale | None:
+        if f"scale_out.{layer}" not in self.store.blob_names:
             return None
-        out, into = (self.store.blob(f"{tap.name}.scale_{side}").copy() for side in ("out", "in"))
+        out, into = (self.store.blob(f"scale_{side}.{layer}").copy() for side in ("out", "in"))
         return Scale(torch.from_numpy(out), torch.from_numpy(into))
 
     def _dot(self, solved_QK: Floats) -> Floats:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from byline.capture.projector import Projector
 from byline.core import CaptureError, Record
@@ -29,10 +30,10 @@ class Uncaptured(Record):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tap:
-    """One captured layer: its module, and the two sides of its projection."""
+    """One captured weight: its layer (several, if layers share the weight), and the two sides of its projection."""
 
     name: str
-    module: nn.Module
+    modules: tuple[nn.Module, ...]
     weight: nn.Parameter
     transposed: bool  # HF Conv1D keeps (in, out), nn.Linear (out, in)
     left_OK: Tensor
@@ -65,24 +66,34 @@ def find_taps(model: nn.Module, projector: Projector) -> tuple[tuple[Tap, ...], 
 
     Raises: CaptureError("nothing-to-capture") if the model has no such layer.
     """
-    taps = tuple(_taps(model, projector))
+    layers = _layers(model)
+    taps = tuple(_tap(modules, name, projector) for name, modules in layers)
     if not taps:
         raise CaptureError(
             "nothing-to-capture", f"{type(model).__name__} has no trained Linear or Conv1D layer", "check requires_grad"
         )
-    return taps, tuple(_uncaptured(model, {id(tap.weight): tap for tap in taps}))
+    return taps, tuple(_uncaptured(model, taps))
 
 
-def _taps(model: nn.Module, projector: Projector) -> Iterator[Tap]:
+def _layers(model: nn.Module) -> list[tuple[str, list[nn.Module]]]:
+    """Name and module of every trained layer that can be read; modules that share a weight stand together."""
+    found: dict[int, tuple[str, list[nn.Module]]] = {}
     for name, module in model.named_modules():
-        transposed = _is_conv1d(module)
-        if not (isinstance(module, nn.Linear) or transposed):
-            continue
-        weight = module.weight
+        # nn.MultiheadAttention uses the weight of its out_proj without ever calling it
+        readable = isinstance(module, nn.Linear) and not isinstance(module, NonDynamicallyQuantizableLinear)
+        weight = module.weight if readable or _is_conv1d(module) else None
         if isinstance(weight, nn.Parameter) and weight.requires_grad:
-            outputs, inputs = reversed(weight.shape) if transposed else weight.shape
-            left, right = projector.side(name, "out", outputs), projector.side(name, "in", inputs)
-            yield Tap(name or "model", module, weight, transposed, left, right)
+            found.setdefault(id(weight), (name, []))[1].append(module)
+    return list(found.values())
+
+
+def _tap(modules: list[nn.Module], name: str, projector: Projector) -> Tap:
+    weight, transposed = modules[0].weight, _is_conv1d(modules[0])
+    if not isinstance(weight, nn.Parameter):
+        raise CaptureError("nothing-to-capture", f"{name}.weight is not a parameter", "check requires_grad")
+    outputs, inputs = reversed(weight.shape) if transposed else weight.shape
+    left, right = projector.side(name, "out", outputs), projector.side(name, "in", inputs)
+    return Tap(name or "model", tuple(modules), weight, transposed, left, right)
 
 
 def _is_conv1d(module: nn.Module) -> bool:
@@ -90,19 +101,22 @@ def _is_conv1d(module: nn.Module) -> bool:
     return type(module).__name__ == "Conv1D" and hasattr(module, "nf") and getattr(module, "weight", None) is not None
 
 
-def _uncaptured(model: nn.Module, taps: dict[int, Tap]) -> Iterator[Uncaptured]:
-    owners: dict[int, list[str]] = {}
+def _uncaptured(model: nn.Module, taps: tuple[Tap, ...]) -> Iterator[Uncaptured]:
+    layers = {id(module) for tap in taps for module in tap.modules}
+    modules = model.named_modules(remove_duplicate=False)
+    read = {f"{name}.weight".lstrip(".") for name, module in modules if id(module) in layers}
+    uses: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
-        owners.setdefault(id(parameter), []).append(name)
+        uses.setdefault(id(parameter), []).append(name)
     for name, parameter in model.named_parameters():
-        names = owners[id(parameter)]
-        if not parameter.requires_grad:
+        unread = [use for use in uses[id(parameter)] if use not in read]
+        tied = [use for use in uses[id(parameter)] if use in read]
+        if not parameter.requires_grad or not unread:
             continue
-        if id(parameter) not in taps:
+        if tied:
+            yield Uncaptured(", ".join(unread), 0, f"tied to {tied[0]}: only its use there is recorded")
+        else:
             yield Uncaptured(name, parameter.numel(), "not the weight of a Linear or Conv1D layer")
-        elif len(names) > 1:
-            other = [n for n in names if n != f"{taps[id(parameter)].name}.weight"]
-            yield Uncaptured(", ".join(other), 0, f"tied to {taps[id(parameter)].name}.weight: only its use there")
 
 
 @contextmanager
@@ -112,7 +126,11 @@ def tapped(taps: Iterable[Tap], receive: Callable[[Tap, Tensor, Tensor], None]) 
     Forward passes without gradients are ignored. `receive` is called once per forward of the layer; a layer used twice
     is reported twice. The hooks return nothing, so training is bit-identical with and without them.
     """
-    handles = [tap.module.register_forward_hook(_forward_hook(tap, receive)) for tap in taps]
+    handles = [
+        module.register_forward_hook(_forward_hook(tap, receive), with_kwargs=True)
+        for tap in taps
+        for module in tap.modules
+    ]
     try:
         yield
     finally:
@@ -122,15 +140,16 @@ def tapped(taps: Iterable[Tap], receive: Callable[[Tap, Tensor, Tensor], None]) 
 
 def _forward_hook(
     tap: Tap, receive: Callable[[Tap, Tensor, Tensor], None]
-) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-    def hook(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+) -> Callable[[nn.Module, tuple[Tensor, ...], dict[str, Tensor], Tensor], None]:
+    def hook(module: nn.Module, args: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor) -> None:
         if not (torch.is_grad_enabled() and output.requires_grad):
             return
-        inputs = _as_BTD(args[0].detach())
+        inputs = _as_BTD(next(iter((*args, *named.values()))).detach())
         output.register_hook(lambda grad: receive(tap, inputs, _as_BTD(grad.detach())))  # type: ignore[no-untyped-call]
 
     return hook
 
 
 def _as_BTD(tensor: Tensor) -> Tensor:
-    return tensor.unsqueeze(1) if tensor.ndim == 2 else tensor.flatten(1, -2)
+    """Batch first; all dimensions between it and the last are positions. A single vector is a batch of one."""
+    return tensor.reshape(len(tensor) if tensor.ndim > 1 else 1, -1, tensor.shape[-1])

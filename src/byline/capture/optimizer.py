@@ -8,6 +8,7 @@ square root of the preconditioner and their inner product carries all of it.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,15 +53,13 @@ class OptimizerView:
         return cls(optimizer, kind)
 
     def learning_rate(self, weight: nn.Parameter) -> float:
-        for group in self.optimizer.param_groups:
-            if any(parameter is weight for parameter in group["params"]):
-                return float(group["lr"])
-        return 0.0
+        """Of the parameter group that holds `weight`; negative if it maximises."""
+        group = self._group(weight)
+        return -float(group["lr"]) if group.get("maximize") else float(group["lr"])
 
-    @property
-    def ready(self) -> bool:
-        """False while Adam has not made its first step and so has no second moment."""
-        return self.kind == "sgd" or bool(self.optimizer.state)
+    def ready(self, tap: Tap) -> bool:
+        """False while Adam has not yet moved the tap's weight and so has no second moment of it."""
+        return self.kind == "sgd" or bool(self.optimizer.state.get(tap.weight))
 
     def scale(self, tap: Tap) -> Scale | None:
         """The two-sided square root of the preconditioner of a tap's weight now; None for plain SGD."""
@@ -70,15 +69,13 @@ class OptimizerView:
         if not state:
             return None
         second_OI = state["exp_avg_sq"].T if tap.transposed else state["exp_avg_sq"]
-        beta2 = self._beta2(tap.weight)
+        beta2 = float(self._group(tap.weight)["betas"][1])
         corrected_OI = second_OI.float() / (1 - beta2 ** float(state["step"]))
         return factored_scale(corrected_OI)
 
-    def _beta2(self, weight: nn.Parameter) -> float:
-        for group in self.optimizer.param_groups:
-            if any(parameter is weight for parameter in group["params"]):
-                return float(group["betas"][1])
-        return 0.0
+    def _group(self, weight: nn.Parameter) -> dict[str, Any]:
+        groups = self.optimizer.param_groups
+        return next(group for group in groups if any(parameter is weight for parameter in group["params"]))
 
 
 def factored_scale(second_OI: Tensor) -> Scale:

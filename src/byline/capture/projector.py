@@ -1,7 +1,7 @@
 """Random projections that nobody has to store: each is regenerated from the run's seed and the layer's name.
 
-A layer's gradient is an `out x in` matrix. It is projected from both sides, `L G R^T / 1`, with Rademacher matrices of
-`rank` rows scaled so that inner products of projected gradients are unbiased estimates of inner products of gradients.
+A layer's gradient is an `out x in` matrix G. It is projected from both sides, `L^T G R`, with Rademacher matrices of
+`rank` columns scaled so that inner products of projected gradients are unbiased estimates of those of gradients.
 Source: two-sided projection of LoGra, arXiv 2405.13954 section 3.2; signs by the Philox counter generator keyed by
 layer name, so that every process and machine draws the same ones.
 """
