@@ -17,12 +17,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from byline.attribution.curvature import BlockCurvature, row_weights
+from byline.attribution.transport import SketchTransport
 from byline.capture import Projector, Scale, Tap, find_taps, tapped, weights_digest
 from byline.core import AttributionError, ScoreTable
 from byline.store import RunReader, open_store
 
-# Suffixes: Q queries, N training examples, R rows of the store, K features
+# Suffixes: Q queries, N training examples, K features
 
 Floats = npt.NDArray[np.float32]
 Measure = Callable[[nn.Module, Any], Tensor]
@@ -54,24 +54,31 @@ class Run:
         model: nn.Module,
         queries: Mapping[str, Any],
         measure: Measure,
-        curvature: BlockCurvature | None = None,
+        transport: SketchTransport | None = None,
     ) -> ScoreTable:
         """Influence of every recorded example on every query.
 
         `model`: with the weights that the run ended with. `queries`: id -> whatever `measure` takes. `measure(model,
         query)` gives a scalar tensor, log-likelihood-like (higher = more of the behaviour, e.g. mean log p per token).
         Returns scores_QN, positive = proponent; the unit is that of `measure`, up to a factor that calibration against
-        retraining gives. Raises: AttributionError("no-queries", "other-weights", "other-model", "flat-query").
+        retraining gives. Raises: AttributionError("no-queries", "unfinished-run", "other-weights", "other-model",
+        "flat-query", "empty-run").
         """
         queries_QK = self.featurise(model, queries, measure)
-        curvature = curvature or BlockCurvature().fit(self.store)
-        solved_QK = curvature.solve(queries_QK)
-        return ScoreTable(self._dot(solved_QK), tuple(queries), self.store.example_ids, curvature.method)
+        transport = transport or SketchTransport().fit(self.store)
+        scores_QN = transport.score(self.store, queries_QK)
+        return ScoreTable(scores_QN, tuple(queries), self.store.example_ids, transport.method)
 
     def featurise(self, model: nn.Module, queries: Mapping[str, Any], measure: Measure) -> Floats:
         """queries_QK: projected gradients of `measure`, one row per query."""
         if not queries:
             raise AttributionError("no-queries", "there is nothing to attribute", "pass at least one query")
+        if "weights_sha256" not in self.store.blob_names:
+            raise AttributionError(
+                "unfinished-run",
+                f"run {self.id} stopped after {self.store.n_steps} steps and has no final weights",
+                "resume the training from its last checkpoint with Recorder(..., resume_at=step)",
+            )
         if weights_digest(model) != self.store.blob("weights_sha256").tobytes():
             raise AttributionError(
                 "other-weights",
@@ -95,19 +102,6 @@ class Run:
             return None
         out, into = (self.store.blob(f"scale_{side}.{layer}").copy() for side in ("out", "in"))
         return Scale(torch.from_numpy(out), torch.from_numpy(into))
-
-    def _dot(self, solved_QK: Floats) -> Floats:
-        """scores_QN: each row's dot product with each query, weighted by what the optimizer made of it, summed.
-
-        A row is the gradient of a loss and the optimizer steps against it, hence the minus: positive = proponent.
-        """
-        scores_NQ = np.zeros((len(self.store.example_ids), len(solved_QK)), dtype=np.float32)
-        start = 0
-        for block_RK, weight_RK in row_weights(self.store):
-            stop = start + len(block_RK)
-            np.subtract.at(scores_NQ, self.store.examples_N[start:stop], (block_RK * weight_RK) @ solved_QK.T)
-            start = stop
-        return scores_NQ.T
 
 
 def _gradient(

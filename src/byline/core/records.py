@@ -67,6 +67,8 @@ def _decode(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, list):
             raise CoreError("bad-record", f"{where}: expected a list, got {type(value).__name__}")
         kinds = [args[0]] * len(value) if args[-1] is ... else list(args)
+        if len(kinds) != len(value):
+            raise CoreError("bad-record", f"{where}: expected {len(kinds)} items, got {len(value)}")
         return tuple(
             _decode(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, value, strict=True))
         )

@@ -62,11 +62,15 @@ class ScoreTable:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
-        """Raises: CoreError("bad-scores") if the table was written with another orientation or sign."""
+        """Raises: CoreError("bad-scores") if the table is torn, or was written with another orientation or sign."""
         if value.get("orientation") != cls.ORIENTATION or value.get("sign") != cls.SIGN:
             raise CoreError("bad-scores", f"table says {value.get('orientation')!r}, {value.get('sign')!r}")
-        scores_QN = np.asarray(value["scores_QN"], dtype=np.float32).reshape(len(value["query_ids"]), -1)
-        return cls(scores_QN, tuple(value["query_ids"]), tuple(value["example_ids"]), value["method"])
+        try:
+            queries, examples = tuple(value["query_ids"]), tuple(value["example_ids"])
+            scores_QN = np.asarray(value["scores_QN"], dtype=np.float32).reshape(len(queries), len(examples))
+            return cls(scores_QN, queries, examples, value["method"])
+        except (KeyError, TypeError, ValueError) as fault:
+            raise CoreError("bad-scores", f"not a table of scores: {fault!r}") from fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,7 @@ def quantise(weights: Sequence[float], total: int) -> list[int]:
     array = np.asarray(weights, dtype=np.float64)
     if not np.isfinite(array).all() or (array < 0).any():
         raise CoreError("bad-weights", "weights must be finite and non-negative")
-    if array.sum() == 0:
+    if not array.any():
         return [0] * len(array)
     scaled = [int(x) for x in np.floor(array / array.max() * 2**52)]  # exact integers from here on
     whole = sum(scaled)

@@ -26,9 +26,17 @@ def pearson(a_N: Floats, b_N: Floats) -> float:
         raise EvaluationError(
             "too-few-pairs", f"correlation of {len(a_N)} and {len(b_N)} values", "give at least 3 pairs"
         )
-    a, b = a_N - a_N.mean(), b_N - b_N.mean()
-    scale = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float(a @ b) / scale if scale > 0 else 0.0
+    if np.ptp(a_N) == 0 or np.ptp(b_N) == 0:
+        return 0.0
+    a, b = _unit(a_N), _unit(b_N)
+    return min(1.0, max(-1.0, float(a @ b)))
+
+
+def _unit(values_N: Floats) -> Floats:
+    centred_N = values_N - values_N.mean()
+    largest = np.abs(centred_N).max()
+    scaled_N: Floats = centred_N / largest if largest > 0 else centred_N
+    return scaled_N / max(float(np.linalg.norm(scaled_N)), 1.0)
 
 
 def spearman(a_N: Floats, b_N: Floats) -> float:

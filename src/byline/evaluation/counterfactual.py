@@ -61,10 +61,12 @@ class Agreement:
 
 
 def agreement(method: str, predicted_CQ: Floats, truth: LeaveOut) -> Agreement:
-    """Raises: EvaluationError("shape-mismatch"), EvaluationError("too-few-pairs")."""
+    """Raises: EvaluationError("shape-mismatch", "not-finite", "too-few-pairs")."""
     actual_CQ = truth.actual_CQ
     if predicted_CQ.shape != actual_CQ.shape:
         raise EvaluationError("shape-mismatch", f"predictions {predicted_CQ.shape}, retrainings {actual_CQ.shape}")
+    if not (np.isfinite(predicted_CQ).all() and np.isfinite(actual_CQ).all()):
+        raise EvaluationError("not-finite", f"{method}: a prediction or a retraining is not a finite number")
     predicted, actual = predicted_CQ.ravel(), actual_CQ.ravel()
     return Agreement(
         method,

@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import nn
 
-from byline.core import Example, TrainingError
+from byline.core import CoreError, Example, TrainingError
 from byline.training.corpus import Corpus
 from byline.training.language_model import load_weights, save_weights
 from byline.training.recipe import Recipe
@@ -29,15 +30,30 @@ def save_corpus(folder: Path, corpus: Corpus, recipe: Recipe) -> None:
 
 
 def load_corpus(folder: Path) -> tuple[Corpus, Recipe]:
-    """Raises: TrainingError("no-training") if the folder does not hold a whole training."""
+    """Raises: TrainingError("no-training") if the folder does not hold a whole training, ("bad-training") if a file is
+    not as it was written."""
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
         raise TrainingError("no-training", f"{folder} has no {', '.join(missing)}", "byline train")
+    try:
+        return _read(folder)
+    except (CoreError, TypeError, ValueError, KeyError, SafetensorError) as fault:
+        raise TrainingError("bad-training", f"{folder} is not as it was written: {fault}", "byline train") from fault
+
+
+def _read(folder: Path) -> tuple[Corpus, Recipe]:
     recipe = Recipe.from_json(json.loads((folder / "recipe.json").read_text(encoding="utf-8")))
     tokens = load_file(str(folder / "tokens.safetensors"))
-    tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer = _tokenizer((folder / "tokenizer.json").read_text(encoding="utf-8"))
     examples, held_out = _examples(folder / "examples.jsonl"), _examples(folder / "held_out.jsonl")
+    if len(examples) != len(tokens["examples"]) or len(held_out) != len(tokens["held_out"]):
+        raise ValueError("examples and tokens differ in number")
     return Corpus(tokenizer, examples, tokens["examples"], held_out, tokens["held_out"], tokens["base"]), recipe
+
+
+def _tokenizer(text: str) -> Tokenizer:
+    json.loads(text)  # what tokenizers raises on bad JSON has no class of its own
+    return Tokenizer.from_str(text)
 
 
 def save_model(folder: Path, model: nn.Module, stage: str) -> None:
@@ -46,11 +62,14 @@ def save_model(folder: Path, model: nn.Module, stage: str) -> None:
 
 
 def load_model(folder: Path, recipe: Recipe, stage: str) -> nn.Module:
-    """Raises: TrainingError("no-weights") if the training did not get that far."""
+    """Raises: TrainingError("no-weights") if the training did not get that far, ("bad-training")."""
     path = folder / f"{stage}.safetensors"
     if not path.is_file():
         raise TrainingError("no-weights", f"{path} is missing: the training did not finish", "byline train")
-    return load_weights(recipe, path)
+    try:
+        return load_weights(recipe, path)
+    except (RuntimeError, SafetensorError) as fault:
+        raise TrainingError("bad-training", f"{path} is not as it was written: {fault}", "byline train") from fault
 
 
 def _lines(examples: tuple[Example, ...]) -> str:
