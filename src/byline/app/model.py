@@ -4,6 +4,7 @@ import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,13 @@ from byline.training import (
 
 Floats = npt.NDArray[np.float64]
 Progress = Callable[[str, int, int], None]  # what, done, of
+EVALUATION_PROMPTS = (
+    "The condition of the country",
+    "It is the duty of Congress to",
+    "Peace with other nations",
+    "The people of the United States",
+    "I recommend that",
+)
 SEGMENT = 12  # tokens of a passage that are asked about together, so that its text can be coloured
 
 
@@ -391,7 +399,11 @@ def _period(
 
 
 def evaluate(
-    training: Training, passages: Sequence[Passage], parties: Sequence[PartyId], progress: Progress = silent
+    training: Training,
+    passages: Sequence[Passage],
+    parties: Sequence[PartyId],
+    today: date,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Leave each of `parties` out, retrain, and compare what every passage lost with what was predicted.
 
@@ -418,6 +430,7 @@ def evaluate(
     told = {
         "training": training.name,
         "run": training.run.id,
+        "measured": today.isoformat(),
         "contributors": list(names),
         "queries": [{"id": p.id, "kind": p.kind, "title": p.title, "author": p.author} for p in passages],
         "predicted": predicted[0].tolist(),
@@ -427,6 +440,15 @@ def evaluate(
     }
     write_json(training.home.training(training.name) / "evaluation.json", told)
     return told
+
+
+def evaluation_passages(training: Training, parties: Sequence[PartyId]) -> list[Passage]:
+    """What retraining is asked about: two held-out passages of everybody left out, one of four others, and five
+    generated ones; chosen by size of the record and fixed prompts, not by any result."""
+    others = [party for party in most_recorded(training, 4 * len(parties)) if party not in parties][-4:]
+    passages = generated_passages(training, EVALUATION_PROMPTS)
+    passages += held_out_passages(training, parties, each=2) + held_out_passages(training, others, each=1)
+    return list({passage.id: passage for passage in passages}.values())
 
 
 def most_recorded(training: Training, count: int) -> list[PartyId]:

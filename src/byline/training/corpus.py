@@ -69,10 +69,12 @@ def train_tokenizer(texts: Mapping[WorkId, str], vocabulary: int) -> Tokenizer:
 
 
 def _spans(tokenizer: Tokenizer, work: WorkId, text: str, length: int) -> list[tuple[Example, list[int]]]:
+    """Runs of `length` tokens, one behind the other; a character whose bytes two of them share is the first one's."""
     encoding = tokenizer.encode(text)
     spans = []
+    end = 0
     for at in range(0, len(encoding.ids) - length + 1, length):
-        start, end = encoding.offsets[at][0], encoding.offsets[at + length - 1][1]
+        start, end = max(end, encoding.offsets[at][0]), encoding.offsets[at + length - 1][1]
         content = sha256_hex(text[start:end].encode())
         example = Example(example_id(work, start, end, content), work, start, end, content)
         spans.append((example, encoding.ids[at : at + length]))

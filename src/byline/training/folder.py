@@ -52,8 +52,10 @@ def _read(folder: Path) -> tuple[Corpus, Recipe]:
 
 
 def _tokenizer(text: str) -> Tokenizer:
-    json.loads(text)  # what tokenizers raises on bad JSON has no class of its own
-    return Tokenizer.from_str(text)
+    try:
+        return Tokenizer.from_str(text)
+    except Exception as fault:  # tokenizers raises nothing more precise
+        raise ValueError(f"tokenizer.json: {fault}") from fault
 
 
 def save_model(folder: Path, model: nn.Module, stage: str) -> None:

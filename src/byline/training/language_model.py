@@ -80,7 +80,7 @@ def pretrain(corpus: Corpus, recipe: Recipe, progress: Progress | None = None) -
     """The base model: one pass over `corpus.base_BT`, from the recipe's random weights; without base text, those."""
     with single_thread():
         model = new_model(recipe)
-        batches = torch.split(torch.arange(len(corpus.base_BT)), recipe.batch)
+        batches = torch.arange(len(corpus.base_BT)).split(recipe.batch) if len(corpus.base_BT) else ()
         optimizer = _optimizer(model, recipe, recipe.base_learning_rate)
         for step, rows in enumerate(batches):
             set_learning_rate(optimizer, recipe.base_learning_rate, recipe.warmup, step, len(batches))
@@ -184,6 +184,8 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, peak: float, warmup: flo
 @torch.no_grad()
 def mean_log_likelihood(model: nn.Module, tokens_MT: Tensor, batch: int = 32) -> Tensor:
     """Mean log-likelihood per token of each sequence, nats: (M,)."""
+    if not len(tokens_MT):
+        return torch.zeros(0)
     with single_thread():
         parts = [token_log_likelihood(model, part).mean(1) for part in torch.split(tokens_MT, batch)]
     return torch.cat(parts)

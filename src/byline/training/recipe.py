@@ -57,6 +57,9 @@ class Recipe:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
+        """Raises: TrainingError("bad-training") unless every setting is there and no other."""
+        if not isinstance(value, dict) or set(value) != set(cls.__slots__):
+            raise TrainingError("bad-training", "the recipe does not have exactly its settings", "byline train")
         return cls(**value)
 
     def digest(self) -> str:

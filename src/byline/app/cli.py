@@ -1,0 +1,379 @@
+"""The `byline` command: every subcommand is one library call, a sentence for people, and `--json` for machines."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from byline.app.home import Home, check, freeze_manifest, register
+from byline.core import PPB, AppError, BylineError, Problem, Verdict
+
+app = typer.Typer(
+    help="Training-time provenance: which works taught a model, how sure we are, and what each is owed.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+out, err = Console(), Console(stderr=True)
+
+HomeOption = Annotated[Path, typer.Option("--home", help="Project folder.", envvar="BYLINE_HOME")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line, nothing else on it.")]
+DayOption = Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Day to decide for (today).")]
+NameOption = Annotated[str, typer.Option("--name", help="Name of the training.")]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option("--database", help="Database URL; default: SQLite in the folder.", envvar="BYLINE_DATABASE"),
+]
+HOME = Path("byline-home")
+
+
+def main() -> None:
+    """Run the command; an error of ours is one message (what, where, fix) and exit code 1."""
+    quiet_libraries()
+    try:
+        app(standalone_mode=False)
+    except BylineError as error:
+        err.print(f"[bold red]error[/] [dim]\\[{error.code}][/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        raise SystemExit(1) from None
+    except typer.Exit as leave:
+        raise SystemExit(leave.exit_code) from None
+    except (typer.Abort, KeyboardInterrupt):
+        err.print("stopped; what was finished is kept")
+        raise SystemExit(130) from None
+    except Exception as error:
+        if hasattr(error, "format_message"):  # a usage error of the command line itself
+            err.print(f"[bold red]error[/] {escape(error.format_message())}", highlight=False, soft_wrap=True)
+            raise SystemExit(2) from None
+        raise
+
+
+def quiet_libraries() -> None:
+    """Model libraries may not reach for the network nor talk over the progress bars."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+# --- register, check, freeze ------------------------------------------------------------------------------------
+
+
+@app.command("register")
+def register_command(
+    works: Annotated[Path, typer.Argument(help="Catalogue of works, CSV or JSONL.")],
+    splits: Annotated[Path | None, typer.Option(help="Agreed splits, CSV or JSONL.")] = None,
+    opt_outs: Annotated[Path | None, typer.Option(help="Opt-outs, CSV or JSONL.")] = None,
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add works, contributors, splits and opt-outs; with any fault in the files nothing is added."""
+    counts, problems = register(Home.create(home, database), works, splits, opt_outs, date.today())
+    refuse_problems(problems, as_json)
+    told = counts.to_json() if counts else {}
+    say(as_json, told, "Added " + ", ".join(f"{n} {what.replace('_', '-')}" for what, n in told.items()) + ".")
+
+
+@app.command("check")
+def check_command(
+    on: DayOption = None, home: HomeOption = HOME, database: DatabaseOption = None, as_json: JsonOption = False
+) -> None:
+    """Say for each work whether it may teach a model, and why."""
+    place = Home.open(home, database)
+    decisions, _ = check(place, day(on))
+    refused = [d for d in decisions if d.verdict is Verdict.REFUSE]
+    if not as_json and refused:
+        table = Table("work", "contributor", "rule", "because", box=None)
+        for d in refused:
+            table.add_row(place.works[d.work].title, place.contributors(d.work), d.rule, d.because)
+        out.print(table)
+    told = {"admitted": len(decisions) - len(refused), "refused": [d.to_json() for d in refused]}
+    say(as_json, told, f"{told['admitted']} works admitted, {len(refused)} refused.")
+
+
+@app.command("freeze")
+def freeze_command(
+    on: DayOption = None, home: HomeOption = HOME, database: DatabaseOption = None, as_json: JsonOption = False
+) -> None:
+    """Freeze the admitted works in a manifest with a Merkle root."""
+    manifest = freeze_manifest(Home.open(home, database), day(on))
+    told = {
+        "manifest": manifest.id,
+        "root": manifest.root,
+        "works": len(manifest.entries),
+        "refused": len(manifest.refused),
+    }
+    say(as_json, told, f"{manifest.id}: {len(manifest.entries)} works, root {manifest.root}")
+
+
+# --- train, attribute, evaluate ---------------------------------------------------------------------------------
+
+
+@app.command("train")
+def train_command(
+    base: Annotated[list[Path] | None, typer.Option(help="Text for the base model, not recorded; repeatable.")] = None,
+    effort: Annotated[str, typer.Option(help="demo or tiny: sets all other dials.")] = "demo",
+    seed: Annotated[int, typer.Option(help="Fixes order, weights and draws.")] = 0,
+    twin: Annotated[bool, typer.Option(help="Train again without recording, to measure what recording costs.")] = False,
+    name: NameOption = "main",
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the reference language model on the frozen works while Byline records."""
+    from byline.app.model import texts_of, train_model
+    from byline.training import Recipe
+
+    place = Home.open(home, database)
+    manifest = place.registry.latest_manifest()
+    with bars() as progress:
+        told = train_model(
+            place, manifest, Recipe.of(effort, seed), name, base=texts_of(base or []), twin=twin, progress=progress
+        )
+    shown = {key: value for key, value in told.items() if key not in ("losses", "uncaptured")}
+    say(
+        as_json,
+        shown,
+        f"{told['parameters']:,} parameters, {len(told['losses'])} steps; held-out {told['heldout']:.2f} nats per token "
+        f"(single-token frequencies: {told['unigram']:.2f}); {told['captured']:.0%} of the parameters recorded.",
+    )
+
+
+@app.command("attribute")
+def attribute_command(
+    text: Annotated[list[Path] | None, typer.Argument(help="Text files whose origin is asked.")] = None,
+    prompt: Annotated[list[str] | None, typer.Option(help="Generate from this prompt and ask; repeatable.")] = None,
+    held_out: Annotated[int, typer.Option(help="Ask about a held-out passage of this many contributors.")] = 0,
+    name: NameOption = "main",
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which works and contributors passages came from, with intervals and an unattributed rest."""
+    from byline.app.model import (
+        Training,
+        attribute,
+        generated_passages,
+        given_passages,
+        held_out_passages,
+        most_recorded,
+        texts_of,
+    )
+
+    files = text or []
+    if not (files or prompt or held_out):
+        raise AppError("no-passage", "there is nothing to ask about", "give a text file, --prompt or --held-out")
+    training = Training.open(Home.open(home, database), name)
+    passages = generated_passages(training, prompt or [])
+    passages += held_out_passages(training, most_recorded(training, held_out), each=1)
+    for file, words in zip(files, texts_of(files), strict=True):
+        passages += given_passages(training, words, file.name)
+    with bars() as progress:
+        told = attribute(training, passages, progress)
+    if not as_json:
+        for passage in told["passages"]:
+            print_passage(passage)
+    say(as_json, told, f"Kept in {training.home.training(name) / 'attribution.json'}.")
+
+
+@app.command("evaluate")
+def evaluate_command(
+    contributors: Annotated[int, typer.Option(help="How many to leave out, one retraining each.", min=2)] = 6,
+    name: NameOption = "main",
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Retrain without some contributors and compare with what was predicted: the reliability lambda."""
+    from byline.app.model import Training, evaluate, evaluation_passages, most_recorded
+
+    training = Training.open(Home.open(home, database), name)
+    parties = most_recorded(training, contributors)
+    with bars() as progress:
+        told = evaluate(training, evaluation_passages(training, parties), parties, date.today(), progress)
+    if not as_json:
+        out.print(methods_table(told))
+    shown = {key: told[key] for key in ("run", "contributors", "methods", "reliability")}
+    say(
+        as_json,
+        shown,
+        f"lambda = {told['reliability']['lambda_ppm'] / 1e6:.3f} over {told['reliability']['pairs']} pairs.",
+    )
+
+
+# --- settle, verify, report -------------------------------------------------------------------------------------
+
+
+@app.command("settle")
+def settle_command(
+    events: Annotated[Path, typer.Argument(help="Money received, CSV: received,licensee,amount,currency.")],
+    policy: Annotated[Path | None, typer.Option(help="Policy (JSON); default: the standard one.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compute and show; post and write nothing.")] = False,
+    name: NameOption = "main",
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Divide money received by the rule of money, post it to the journal and write signed statements."""
+    from byline.app.model import Training
+    from byline.app.money import divide, pay, read_events, read_policy
+
+    received, problems = read_events(events)
+    refuse_problems(problems, as_json)
+    training = Training.open(Home.open(home, database), name)
+    terms = read_policy(policy)
+    told: dict[str, Any] = {"posted": False, "statements": 0}
+    if dry_run:
+        settlement = divide(training, received, terms)
+    else:
+        settled = pay(training, received, terms, datetime.now(UTC))
+        settlement, told = settled.settlement, {"posted": settled.posted, "statements": len(settled.statements)}
+    totals = {f"{what}_nano": str(nano) for what, nano in settlement.totals().items()}
+    told |= {"settlement": settlement.id, "currency": settlement.currency, **totals}
+    say(as_json, told, money_sentence(settlement))
+
+
+@app.command("verify")
+def verify_command(
+    file: Annotated[Path, typer.Argument(help="A signed statement.")],
+    key: Annotated[Path | None, typer.Option(help="Public key; default: the project folder's.")] = None,
+    home: HomeOption = HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a statement offline: signature, log proof, arithmetic. Exit code 1 if it is refused."""
+    from byline.app.money import verify
+
+    found = verify(file, key or Home(home).public_key)
+    if not as_json:
+        for each in found.checks:
+            out.print(
+                f"{'[green]ok  [/]' if each.ok else '[red]FAIL[/]'} {each.name}: {escape(each.says)}", highlight=False
+            )
+    changed = f" Changed: {found.changed}." if found.changed else ""
+    say(as_json, found.to_json(), "The statement holds." if found.ok else f"The statement is refused.{changed}")
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+@app.command("report")
+def report_command(
+    name: NameOption = "main",
+    to: Annotated[Path | None, typer.Option(help="File to write; default: report.html in the project folder.")] = None,
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write everything as one self-contained HTML page."""
+    from byline.app.model import Training
+    from byline.app.report import write_report
+    from byline.app.view import made_now, report_data
+
+    path = to or home / "report.html"
+    write_report(report_data(Training.open(Home.open(home, database), name), made_now(date.today())), path)
+    say(as_json, {"report": str(path)}, f"Wrote {path}.")
+
+
+@app.command("demo")
+def demo_command(
+    home: Annotated[Path, typer.Option("--home", help="Fresh folder for the demo.")] = Path("byline-demo"),
+    effort: Annotated[str, typer.Option(help="demo or tiny: sets all other dials.")] = "demo",
+    as_json: JsonOption = False,
+) -> None:
+    """All of it on real text: register, check, freeze, train, attribute, evaluate, settle, verify, report."""
+    from byline.app.demo import run_demo
+
+    with bars() as progress:
+        told = run_demo(home, effort, date.today(), progress, lambda text: tell(as_json, text))
+    say(as_json, told, f"The report is {told['report']}: open it in a browser. {told['seconds']['total']:.0f} seconds.")
+
+
+# --- showing ----------------------------------------------------------------------------------------------------
+
+
+def say(as_json: bool, told: Any, sentence: str) -> None:
+    """The result: one JSON object on the last line for machines, a sentence for people."""
+    if as_json:
+        sys.stdout.write(json.dumps(told, ensure_ascii=False, allow_nan=False) + "\n")
+        sys.stdout.flush()
+    else:
+        out.print(escape(sentence), highlight=False, soft_wrap=True)
+
+
+def tell(as_json: bool, text: str) -> None:
+    """A line on the way; with --json it goes to standard error."""
+    (err if as_json else out).print(text, highlight=False, soft_wrap=True)
+
+
+def refuse_problems(problems: list[Problem], as_json: bool) -> None:
+    """All faults of people's data at once, and exit code 1."""
+    if not problems:
+        return
+    for problem in problems:
+        err.print(f"[red]{escape(str(problem))}[/]", highlight=False, soft_wrap=True)
+    say(as_json, {"problems": [p.to_json() for p in problems]}, f"{len(problems)} problems; nothing was added.")
+    raise typer.Exit(1)
+
+
+def day(on: datetime | None) -> date:
+    return on.date() if on else date.today()
+
+
+@contextmanager
+def bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Progress bars on standard error, one per kind of step."""
+    columns = (TextColumn("{task.description:<38}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err) as shown:
+        tasks: dict[str, Any] = {}
+
+        def progress(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = shown.add_task(what, total=of)
+            shown.update(tasks[what], completed=done, total=of)
+
+        yield progress
+
+
+def print_passage(passage: dict[str, Any]) -> None:
+    out.print(f"\n[bold]{escape(passage['kind'])}: {escape(passage['title'])}[/]", highlight=False)
+    out.print(escape(" ".join(passage["text"].split())), highlight=False, style="italic")
+    table = Table("contributor", "share", "90 % interval", "score", box=None)
+    scores = passage["contributor"]["scores"]
+    lines = sorted(passage["contributor"]["shares"]["lines"], key=lambda line: -line["ppb"])
+    for line in lines[:5]:
+        interval = f"{line['low_ppb'] / PPB:.1%} - {line['high_ppb'] / PPB:.1%}"
+        table.add_row(line["id"], f"{line['ppb'] / PPB:.1%}", interval, f"{scores[line['id']]:+.3g}")
+    table.add_row("[dim]unattributed[/]", f"{passage['contributor']['shares']['unattributed_ppb'] / PPB:.1%}", "", "")
+    out.print(table)
+    for found in passage["overlaps"]:
+        where = f"{found['words']} words word for word in {found['title']} ({found['contributor']})"
+        out.print(f"  [yellow]verbatim[/] {escape(where)}", highlight=False)
+
+
+def methods_table(told: dict[str, Any]) -> Table:
+    table = Table("method", "rank correlation with retraining", "90 % interval", "Pearson", box=None)
+    for method in told["methods"]:
+        interval = f"{method['low']:+.2f} to {method['high']:+.2f}"
+        table.add_row(method["method"], f"{method['spearman']:+.3f}", interval, f"{method['pearson']:+.3f}")
+    return table
+
+
+def money_sentence(settlement: Any) -> str:
+    from byline.ledger import amount_text
+
+    totals = {what: amount_text(nano, settlement.currency) for what, nano in settlement.totals().items()}
+    return (
+        f"{totals['received']} received = {totals['allocated']} allocated + {totals['held']} held + "
+        f"{totals['commission']} commission, to the last nano-unit."
+    )

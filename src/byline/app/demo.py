@@ -1,0 +1,130 @@
+"""The demo: every command in turn, on real text, with one honest number for each promise."""
+
+import resource
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from byline.app.corpus import write_demo_catalogue
+from byline.app.home import Home, freeze_manifest, register, write_json
+from byline.app.model import (
+    Progress,
+    Training,
+    attribute,
+    evaluate,
+    evaluation_passages,
+    generated_passages,
+    held_out_passages,
+    most_recorded,
+    texts_of,
+    train_model,
+)
+from byline.app.money import STANDARD_POLICY, pay, read_events
+from byline.app.report import write_report
+from byline.app.view import NOTICE, made_now, people, report_data
+from byline.core import AppError
+from byline.training import Recipe
+
+PROMPTS = (
+    "The state of the Union is",
+    "The Treasury and the public debt",
+    "Our relations with foreign nations",
+    "The farmers and workers of this country",
+    "The Army and the Navy",
+    "My fellow Americans, tonight",
+)
+LEAVE_OUT = 6  # contributors, one retraining each
+NAME = "demo"
+Tell = Callable[[str], None]
+
+
+def run_demo(folder: Path, effort: str, today: date, progress: Progress, tell: Tell) -> dict[str, Any]:
+    """Everything, in a fresh folder; returns the summary that `byline demo --json` prints.
+
+    Raises: AppError("not-a-demo") if the folder holds something else than an earlier demo.
+    """
+    started = time.monotonic()
+    recipe = Recipe.of(effort)
+    home = fresh_home(folder)
+    agreed, changed = today - timedelta(days=30), today + timedelta(days=60)
+    files = write_demo_catalogue(folder / "catalogue", agreed, changed)
+    counts, problems = register(home, files.works, files.splits, files.opt_outs, today)
+    if counts is None:
+        raise AppError("demo-catalogue", f"{len(problems)} problems, first: {problems[0]}", "reinstall byline[demo]")
+    tell(f"Registered {counts.works} works by {counts.parties} contributors.")
+    manifest = freeze_manifest(home, today)
+    tell(f"Gate: {len(manifest.entries)} works admitted, {len(manifest.refused)} refused. {manifest.id}")
+
+    told = train_model(home, manifest, recipe, NAME, base=texts_of(files.base), twin=True, progress=progress)
+    tell(
+        f"Trained {told['parameters']:,} parameters: held-out {told['heldout']:.2f} nats per token, single-token "
+        f"frequencies {told['unigram']:.2f}. Recording cost {told['overhead_ratio'] - 1:+.1%} CPU time."
+    )
+    training = Training.open(home, NAME)
+    parties = most_recorded(training, LEAVE_OUT)
+    passages = generated_passages(training, PROMPTS) + held_out_passages(training, parties[:4], each=1)
+    attribute(training, passages, progress)
+    measured = evaluate(training, evaluation_passages(training, parties), parties, today, progress)
+    byline, bm25, chance = (method["spearman"] for method in measured["methods"])
+    tell(
+        f"Left {len(parties)} contributors out, retrained, and compared: rank correlation {byline:+.2f} "
+        f"(BM25 {bm25:+.2f}, random {chance:+.2f})."
+    )
+    settled = pay(training, _fee(folder, today, changed), STANDARD_POLICY, datetime.now(UTC))
+    faults = home.journal.check()
+    if faults:
+        raise AppError("journal-faults", f"the journal does not compute: {faults[0]}", "keep the folder and report it")
+    tell(NOTICE)
+    data = report_data(training, made_now(today, time.monotonic() - started))
+    report = folder / "report.html"
+    write_report(data, report)
+    shown = people(training, settled.settlement)
+    totals = settled.settlement.totals()
+    summary = {
+        "perplexity": {"heldout": data["training"]["perplexity"], "unigram": data["training"]["unigram_perplexity"]},
+        "capture": {
+            "overhead_ratio": told["overhead_ratio"],
+            "bytes_per_example": told["bytes_per_example"],
+            "identical_weights": told["identical_weights"],
+        },
+        "loco": {"contributors": len(parties), "byline": byline, "bm25": bm25, "random": chance},
+        "lambda": measured["reliability"]["lambda_ppm"] / 1e6,
+        "money": {
+            "currency": settled.settlement.currency,
+            **{f"{what}_nano": str(totals[what]) for what in ("received", "allocated", "held", "commission")},
+        },
+        "verify": {key: data["verify"][key] for key in ("statements", "accepted", "tampered_refused")},
+        "optout": {"in_manifest": shown["optout"]["in_manifest"], "paid_nano": shown["optout"]["paid_nano"]},
+        "copycat": {"gain_nano": shown["copycat_gain_nano"]},
+        "report": str(report),
+        "seconds": {"train": told["cpu_seconds"], "total": time.monotonic() - started},
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+    write_json(folder / "summary.json", summary)
+    return summary
+
+
+def fresh_home(folder: Path) -> Home:
+    """An empty project folder; an earlier demo in it is replaced, anything else is left alone."""
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / "demo.json").is_file():
+            raise AppError("not-a-demo", f"{folder} holds something else than a demo", "choose another --home")
+        shutil.rmtree(folder)
+    home = Home.create(folder)
+    write_json(folder / "demo.json", {"made by": "byline demo"})
+    return home
+
+
+def _fee(folder: Path, today: date, changed: date) -> Any:
+    """A licence fee in two instalments: one before the day on which the split changes, one after it."""
+    path = folder / "catalogue" / "fee.csv"
+    rows = [(today + timedelta(days=1), "600.00"), (changed + timedelta(days=1), "400.00")]
+    lines = [f"{received},Example Model Company,{amount},EUR" for received, amount in rows]
+    path.write_text("received,licensee,amount,currency\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    events, problems = read_events(path)
+    if problems:
+        raise AppError("demo-catalogue", str(problems[0]), "reinstall byline[demo]")
+    return events
