@@ -80,7 +80,7 @@ def pretrain(corpus: Corpus, recipe: Recipe, progress: Progress | None = None) -
     """The base model: one pass over `corpus.base_BT`, from the recipe's random weights; without base text, those."""
     with single_thread():
         model = new_model(recipe)
-        batches = torch.arange(len(corpus.base_BT)).split(recipe.batch) if len(corpus.base_BT) else ()
+        batches = torch.split(torch.arange(len(corpus.base_BT)), recipe.batch) if len(corpus.base_BT) else ()
         optimizer = _optimizer(model, recipe, recipe.base_learning_rate)
         for step, rows in enumerate(batches):
             set_learning_rate(optimizer, recipe.base_learning_rate, recipe.warmup, step, len(batches))
