@@ -61,8 +61,8 @@ class Run:
         `model`: with the weights that the run ended with. `queries`: id -> whatever `measure` takes. `measure(model,
         query)` gives a scalar tensor, log-likelihood-like (higher = more of the behaviour, e.g. mean log p per token).
         Returns scores_QN, positive = proponent; the unit is that of `measure`, up to a factor that calibration against
-        retraining gives. Raises: AttributionError("no-queries", "unfinished-run", "other-weights", "other-model",
-        "flat-query", "empty-run").
+        retraining gives. Raises: AttributionError("no-queries", "unfinished-run", "other-model", "other-weights",
+        "not-scalar", "flat-query", "empty-run").
         """
         queries_QK = self.featurise(model, queries, measure)
         transport = transport or SketchTransport().fit(self.store)
@@ -79,13 +79,13 @@ class Run:
                 f"run {self.id} stopped after {self.store.n_steps} steps and has no final weights",
                 "resume the training from its last checkpoint with Recorder(..., resume_at=step)",
             )
+        taps = self._taps(model)
         if weights_digest(model) != self.store.blob("weights_sha256").tobytes():
             raise AttributionError(
                 "other-weights",
                 f"the model's weights are not those with which run {self.id} ended",
                 "load the checkpoint that was saved at the end of the recorded training",
             )
-        taps = self._taps(model)
         scales = {tap.name: self._scale(index) for index, tap in enumerate(taps)}
         rows = [_gradient(model, name, query, measure, taps, scales) for name, query in queries.items()]
         return np.stack(rows)
@@ -94,7 +94,11 @@ class Run:
         taps, _ = find_taps(model, Projector.from_json(json.loads(self.store.spec.projector)))
         recorded = [(group.name, group.width) for group in self.store.spec.groups]
         if [(tap.name, tap.width) for tap in taps] != recorded:
-            raise AttributionError("other-model", f"the model's layers are not those that run {self.id} recorded")
+            raise AttributionError(
+                "other-model",
+                f"the model's trained layers are not those that run {self.id} recorded",
+                "pass the model that was trained, with the same layers requiring gradients",
+            )
         return taps
 
     def _scale(self, layer: int) -> Scale | None:
@@ -115,7 +119,14 @@ def _gradient(
 
     with tapped(taps, receive), torch.enable_grad():
         value = measure(model, query)
-        torch.autograd.grad(value, [tap.weight for tap in taps], allow_unused=True)
+        if value.numel() != 1:
+            raise AttributionError(
+                "not-scalar",
+                f"the measure of query {name} has {value.numel()} values",
+                "return one number, e.g. a mean",
+            )
+        if value.requires_grad:
+            torch.autograd.grad(value, [tap.weight for tap in taps], allow_unused=True)
     if not parts:
         raise AttributionError(
             "flat-query", f"query {name} has no gradient", "measure must depend on the model's output"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from byline.core import PPB, PPM, AttributionError, ScoreTable, Share, ShareTable, quantise
+from byline.core import PPB, PPM, AttributionError, ScoreTable, Share, ShareTable, quantise, sha256_hex
 
 # Suffixes: Q queries, N training examples, G groups, D bootstrap draws
 
@@ -45,7 +45,8 @@ def group_scores(
 ) -> GroupScores:
     """Sum scores over queries (weighted) and over the examples of each group; `groups[n]` names the group of n.
 
-    Examples are resampled with replacement inside their group. Raises: AttributionError("bad-groups").
+    Examples are resampled with replacement inside their group, by a generator of the group's own: what other groups
+    there are, and in which order the examples come, changes no group's error. Raises: AttributionError("bad-groups").
     """
     rule = rule or ShareRule()
     if len(groups) != len(scores.example_ids):
@@ -54,10 +55,10 @@ def group_scores(
     scores_N = weights_Q @ scores.scores_QN.astype(np.float64)
     names, index_N = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     sums_G: Floats = np.bincount(index_N, weights=scores_N, minlength=len(names)).astype(np.float64)
-    generator = np.random.default_rng(rule.seed)
     draws_DG = np.empty((rule.draws, len(names)))
     for g in range(len(names)):
-        members = scores_N[index_N == g]
+        members = np.sort(scores_N[index_N == g])
+        generator = np.random.default_rng([rule.seed, int(sha256_hex(names[g].encode())[:16], 16)])
         picks = generator.integers(0, len(members), (rule.draws, len(members)))
         draws_DG[:, g] = members[picks].sum(1)
     return GroupScores(tuple(str(n) for n in names), sums_G, draws_DG.std(0), draws_DG)
