@@ -4,7 +4,7 @@ A person has one number on the whole page, in order of first appearance. Colours
 the people who stand behind most of its words, and a person keeps the colour of the passage before if it is free.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Any
@@ -62,21 +62,29 @@ def assign_colours(groups: Sequence[Sequence[str]]) -> list[dict[str, int]]:
 
 
 def sources_of(passage: dict[str, Any], numbers: dict[str, int], colours: dict[str, int], prefix: str) -> list[Source]:
-    """People behind at least one segment, coloured ones first, in order of their numbers."""
+    """People behind at least one segment, in order of their numbers."""
     names = {segment["contributor"] for segment in passage["segments"]} - {""}
     sources = [Source(name, numbers[name], colours.get(name, 0), f"{prefix}-{numbers[name]}") for name in names]
-    return sorted(sources, key=lambda source: (source.colour == 0, source.number))
+    return sorted(sources, key=lambda source: source.number)
 
 
 def annotated(passage: dict[str, Any], sources: Sequence[Source], prefix: str) -> Markup:
-    """The text with its runs: neighbouring segments of one person make a run, with one number at its end."""
+    """The text with its runs: neighbouring segments of one person make a run, with one number at its end.
+
+    Blanks around a run stay outside it, so that no tint hangs over the edge of a word.
+    """
     people = {source.name: source for source in sources}
+    overlaps = [{**overlap, "end": _last_word(passage["text"], overlap)} for overlap in passage["overlaps"]]
     result, start = Markup(), 0
     for name, group in groupby(passage["segments"], key=lambda segment: segment["contributor"]):
         segments = list(group)
-        words = Markup().join(_run(passage, segments, start, prefix))
-        result += _sourced(words, people[name], segments) if name else words
-        start += sum(len(segment["text"]) for segment in segments)
+        text = "".join(segment["text"] for segment in segments)
+        core = text.strip()
+        lead = text[: text.index(core)]
+        words = _run(segments, start, (start + len(lead), start + len(lead) + len(core)), overlaps, prefix)
+        body = _sourced(words, people[name], segments) if name and core else words
+        result += Markup.escape(lead) + body + text[len(lead) + len(core) :]
+        start += len(text)
     return result
 
 
@@ -92,17 +100,31 @@ def _sourced(words: Markup, source: Source, segments: list[dict[str, Any]]) -> M
     return node("span", words, node("sup", number), class_=f"run c{source.colour}", title=says)
 
 
-def _run(passage: dict[str, Any], segments: list[dict[str, Any]], start: int, prefix: str) -> Iterator[Markup]:
+def _run(
+    segments: list[dict[str, Any]], start: int, core: tuple[int, int], overlaps: list[dict[str, Any]], prefix: str
+) -> Markup:
+    """The segments of one run, cut to `core` (offsets into the passage) and split where an overlap begins or ends."""
+    result = Markup()
     for segment in segments:
         end = start + len(segment["text"])
-        for left, right in pairwise(_cuts(passage["overlaps"], start, end)):
-            yield _piece(passage, left, right, prefix, _strength(segment))
+        inside = max(start, core[0]), min(end, core[1])
+        for left, right in pairwise(_cuts(overlaps, *inside)):
+            words = segment["text"][left - start : right - start]
+            result += _piece(
+                words, _strength(segment), [o for o in overlaps if o["start"] <= left and right <= o["end"]]
+            )
+            result += Markup().join(_note(i, o, prefix) for i, o in enumerate(overlaps) if o["end"] == right)
         start = end
+    return result
+
+
+def _last_word(text: str, overlap: dict[str, Any]) -> int:
+    return overlap["start"] + len(text[overlap["start"] : overlap["end"]].rstrip())
 
 
 def _cuts(overlaps: list[dict[str, Any]], start: int, end: int) -> list[int]:
     edges = {edge for overlap in overlaps for edge in (overlap["start"], overlap["end"])}
-    return sorted({start, end} | {edge for edge in edges if start < edge < end})
+    return sorted({start, end} | {edge for edge in edges if start < edge < end}) if start < end else []
 
 
 def _strength(segment: dict[str, Any]) -> str | None:
@@ -112,16 +134,9 @@ def _strength(segment: dict[str, Any]) -> str | None:
     return "s3" if segment["share"] >= 0.5 else "s2" if segment["share"] >= 0.25 else "s1"
 
 
-def _piece(passage: dict[str, Any], left: int, right: int, prefix: str, strength: str | None) -> Markup:
-    text = passage["text"][left:right]
-    spanned = [o for o in passage["overlaps"] if o["start"] <= left and right <= o["end"]]
-    ending = [(i, o) for i, o in enumerate(passage["overlaps"]) if o["end"] == right]
-    lead = text[: len(text) - len(text.lstrip())]
-    body: Markup | str = text[len(lead) :]
-    if spanned and body:
-        body = node("u", body, title=f"word for word in “{spanned[0]['title']}”")
-    tinted = node("span", body, class_=strength) if strength and body else Markup.escape(body)
-    return Markup.escape(lead) + tinted + Markup().join(_note(i, o, prefix) for i, o in ending)
+def _piece(words: str, strength: str | None, overlaps: list[dict[str, Any]]) -> Markup:
+    body = node("u", words, title=f"word for word in “{overlaps[0]['title']}”") if overlaps else Markup.escape(words)
+    return node("span", body, class_=strength) if strength else body
 
 
 def _note(index: int, overlap: dict[str, Any], prefix: str) -> Markup:
