@@ -243,7 +243,7 @@ def score_segments(
     A passage is measured by its mean log-likelihood per token; its segments' measurements add up to that, and scores
     are linear in the measurement, so the segments' scores add up to the passage's.
     """
-    segments = {f"{p.id}#{n}": segment for p in passages for n, segment in enumerate(_segments(p))}
+    segments = {f"{p.id}#{n}": segment for p in passages for n, segment in enumerate(_segments(training, p))}
     done = 0
 
     def measure(model: nn.Module, segment: tuple[Passage, int, int]) -> Tensor:
@@ -257,16 +257,20 @@ def score_segments(
     table = training.run.score(training.model(), segments, measure)
     parts, at = [], 0
     for passage in passages:
-        stop = at + len(_segments(passage))
+        stop = at + len(_segments(training, passage))
         parts.append(ScoreTable(table.scores_QN[at:stop], table.query_ids[at:stop], table.example_ids, table.method))
         at = stop
     whole = np.stack([part.scores_QN.sum(0) for part in parts])
     return ScoreTable(whole, tuple(p.id for p in passages), table.example_ids, table.method), parts
 
 
-def _segments(passage: Passage) -> list[tuple[Passage, int, int]]:
-    bounds = [*range(passage.start, len(passage.tokens), SEGMENT), len(passage.tokens)]
-    return [(passage, start, stop) for start, stop in pairwise(bounds)]
+def _segments(training: Training, passage: Passage) -> list[tuple[Passage, int, int]]:
+    """About SEGMENT tokens each; a segment begins where a word begins."""
+    starts = [passage.start]
+    for at in range(passage.start + 1, len(passage.tokens)):
+        if at - starts[-1] >= SEGMENT and training.corpus.begins_word(passage.tokens[at]):
+            starts.append(at)
+    return [(passage, start, stop) for start, stop in pairwise([*starts, len(passage.tokens)])]
 
 
 def outside_parts(training: Training, passages: Sequence[Passage]) -> list[float]:
@@ -358,7 +362,7 @@ def _coloured(
     lead = passage.tokens[: passage.start] if passage.kind != "generated" else ()
     if lead:
         told.append({"text": training.corpus.tokenizer.decode(list(lead)), "contributor": "", "share": 0.0})
-    for row, (_, start, stop) in zip(sums_QG, _segments(passage), strict=True):
+    for row, (_, start, stop) in zip(sums_QG, _segments(training, passage), strict=True):
         best, positive = int(row.argmax()), float(np.maximum(row, 0).sum())
         told.append(
             {

@@ -262,7 +262,7 @@ def people(training: Training, settlement: Settlement) -> dict[str, Any]:
     splits = [split for split in settlement.splits if split.agreed]
     split_title = home.works[splits[0].work].title if splits else ""
     rows = [
-        {"date": str(split.effective), "party": home.names[party], "percent": f"{ppm / 10_000:g} %"}
+        {"date": str(split.effective), "party": home.names[party], "percent": ppm / 10_000}
         for split in sorted(splits, key=lambda split: split.effective)
         for party, ppm in split.lines
     ]
@@ -311,7 +311,7 @@ def _verify(home: Home, statements: Sequence[dict[str, str]]) -> dict[str, Any]:
 
 def made_now(today: date, seconds: float | None = None) -> dict[str, Any]:
     """When and where a report was made."""
-    return {"date": today.isoformat(), "commit": "", "seconds": seconds, "machine": platform.machine()}
+    return {"date": today.isoformat(), "commit": "", "seconds": seconds or 0.0}
 
 
 def save_data(path: Path, data: dict[str, Any]) -> None:

@@ -27,6 +27,10 @@ class Corpus:
     held_out_MT: Tensor
     base_BT: Tensor
 
+    def begins_word(self, token: int) -> bool:
+        """True if the token starts with white space: byte-level BPE writes a blank as Ġ and a line end as Ċ."""
+        return self.tokenizer.id_to_token(token)[:1] in ("Ġ", "Ċ")
+
 
 def build_corpus(texts: Mapping[WorkId, str], recipe: Recipe, base: Sequence[str] = ()) -> Corpus:
     """Deterministic in the texts, the recipe and the base texts; the order of `texts` does not matter.

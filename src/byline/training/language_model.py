@@ -198,7 +198,7 @@ def unigram(corpus: Corpus, recipe: Recipe) -> Tensor:
 
 
 @torch.no_grad()
-def generate(model: nn.Module, prompt: Sequence[int], tokens: int, seed: int, temperature: float = 0.8) -> list[int]:
+def generate(model: nn.Module, prompt: Sequence[int], tokens: int, seed: int, temperature: float = 0.7) -> list[int]:
     """Continue a prompt by sampling; the 40 likeliest tokens at each step. Returns prompt and continuation."""
     generator = torch.Generator().manual_seed(seed)
     ids = list(prompt)

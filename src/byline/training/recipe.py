@@ -29,7 +29,7 @@ class Recipe:
     epsilon: float = 1e-8
     weight_decay: float = 0.1
     clip: float = 1.0
-    rank: int = 16  # of the recorder's projector
+    rank: int = 32  # of the recorder's projector
 
     @classmethod
     def of(cls, effort: str, seed: int = 0) -> Self:

@@ -144,7 +144,7 @@ def check_chart(pairs: Sequence[dict[str, Any]], colours: dict[str, int]) -> Cha
     legend = tuple((_swatch(*marks[name]), name) for name in people)
     rows = tuple((p["contributor"], p["query"], signed(p["predicted"]), signed(p["actual"])) for p in pairs)
     says = "Predicted against retrained change"
-    drawn = picture(says, _PLOT_WIDTH, _PLOT_HEIGHT, *inside)
+    drawn = picture(says, _PLOT_WIDTH, _PLOT_HEIGHT, *inside, class_="plot")
     return Chart(says, (drawn,), ("contributor left out", "passage", "predicted", "retrained"), rows, legend)
 
 
@@ -178,14 +178,17 @@ def loss_chart(losses: Sequence[float], unigram: float, heldout: float) -> Chart
     if blocks:
         inside.append(node("path", d=points_path(band) + "Z", class_="band"))
         inside.append(node("path", d=points_path([(plot.x(s), plot.y(m)) for s, m, _, _ in blocks]), class_="curve"))
-    for value, says, style in ((unigram, "counting words only", "level"), (heldout, "unseen text", "level dotted")):
+    for value, says, style in (
+        (unigram, "by frequency alone (unigram)", "level"),
+        (heldout, "unseen text", "level dotted"),
+    ):
         inside.append(line(plot.left, plot.y(value), plot.right, plot.y(value), style))
         inside.append(label(plot.right, plot.y(value) - 6, f"{says}: {value:.2f}", "halo", "end"))
     head = ("around step", "mean loss", "lowest", "highest")
     few = blocks[:: max(1, len(blocks) // 12)]
     rows = tuple((f"{s:.0f}", f"{m:.3f}", f"{low:.3f}", f"{high:.3f}") for s, m, low, high in few)
     says = "Training loss by step"
-    return Chart(says, (picture(says, _PLOT_WIDTH, 300.0, *inside),), head, rows)
+    return Chart(says, (picture(says, _PLOT_WIDTH, 300.0, *inside, class_="plot"),), head, rows)
 
 
 def _blocks(losses: Sequence[float]) -> list[tuple[float, float, float, float]]:

@@ -41,8 +41,8 @@ def flow_chart(flow: Sequence[dict[str, Any]], currency: str) -> Chart:
     rows = tuple((edge["from"], edge["to"], edge["text"]) for edge in flow)
     if not edges:
         return Chart(says, (), ("from", "to", "amount"), rows)
-    wide = _draw(edges, currency, width=960.0, margin=235.0, class_="flow wide")
-    narrow = _draw(edges, currency, width=400.0, margin=178.0, class_="flow narrow")
+    wide = _draw(edges, currency, width=960.0, margin=215.0, class_="flow wide")
+    narrow = _draw(edges, currency, width=400.0, margin=196.0, class_="flow narrow")
     return Chart(says, (wide, narrow), ("from", "to", "amount"), rows)
 
 
@@ -124,7 +124,7 @@ def _box(box: _Node, scale: float, step: float, columns: int, currency: str) -> 
     amount = amount_text(box.nano, currency)
     parts = [node("rect", x=x, y=box.y, width=_THICK, height=tall, class_=f"box c{box.colour}")]
     if box.column == columns - 1:
-        amount_part = node("tspan", f"  {amount}", class_="figure")
+        amount_part = node("tspan", f"  {amount.removesuffix(currency).strip()}", class_="figure")
         text = node("text", box.name, amount_part, x=x + _THICK + 6, y=box.y + tall / 2 + 4.5, class_="halo")
         return [*parts, text]
     return [
