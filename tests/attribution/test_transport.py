@@ -16,8 +16,7 @@ from byline.store import Group, RunSpec, RunWriter, open_store
 
 sys.path.insert(0, str(Path(__file__).parent))
 from method_checks import check_method, near
-
-from conftest import QUERIES, adamw, measure_of, record, sgd
+from recorded import QUERIES, adamw, measure_of, record, sgd
 
 INT8 = 1 / 127  # two rows that differ by float noise may be stored a step of 127 apart
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from byline.core import TrainingError, example_id, sha256_hex
@@ -43,7 +43,10 @@ def test_a_work_more_changes_no_span_of_its_neighbours(texts, recipe):
 @given(st.dictionaries(st.sampled_from(["work:a", "work:b", "work:c"]), letters, min_size=1), st.integers(257, 300))
 def test_spans_hash_right_and_never_overlap(texts, vocabulary):
     recipe = dataclasses.replace(SHORT, vocabulary=vocabulary)
-    corpus = build_corpus(texts, recipe)
+    try:
+        corpus = build_corpus(texts, recipe)
+    except TrainingError:  # one letter again and again is a single token
+        reject()
     spans = [*corpus.examples, *corpus.held_out]
     assert len({span.id for span in spans}) == len(spans)
     for span in spans:
