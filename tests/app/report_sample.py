@@ -57,7 +57,14 @@ _WRITTEN = [
         ],
         [],
     ),
-    ("generated", "A passage on the sea", "The Navy", "", [(" has been kept in repair and the ships are at sea.", "", 0.0)], []),
+    (
+        "generated",
+        "A passage on the sea",
+        "The Navy",
+        "",
+        [(" has been kept in repair and the ships are at sea.", "", 0.0)],
+        [],
+    ),
     (
         "held-out",
         "First Inaugural Address, 1861",
@@ -74,7 +81,9 @@ _WRITTEN = [
 ]
 
 
-def _passage(index: int, kind: str, title: str, prompt: str, author: str, segments: Any, overlaps: Any) -> dict[str, Any]:
+def _passage(
+    index: int, kind: str, title: str, prompt: str, author: str, segments: Any, overlaps: Any
+) -> dict[str, Any]:
     draw = random.Random(index)
     text = "".join(words for words, _, _ in segments)
     names = list(dict.fromkeys(name for _, name, _ in segments if name))
@@ -82,7 +91,8 @@ def _passage(index: int, kind: str, title: str, prompt: str, author: str, segmen
     shares = sorted((draw.uniform(0.02, 0.2) for _ in names), reverse=True)
     shares = [share * 0.74 / sum(shares) for share in shares]
     people = [
-        {"name": n, "score": s * 0.41, "share": s, "low": s * 0.6, "high": s * 1.5} for n, s in zip(names, shares, strict=True)
+        {"name": n, "score": s * 0.41, "share": s, "low": s * 0.6, "high": s * 1.5}
+        for n, s in zip(names, shares, strict=True)
     ]
     works = [
         {"title": f"Annual Message, no. {i + 3}", "contributor": n, "year": 1829 + 7 * i, "score": s * 0.2}
@@ -140,7 +150,11 @@ def _money() -> dict[str, Any]:
 
     top, weights = [PRESIDENTS[i] for i in (6, 37, 13, 4, 39, 35, 15, 18, 38, 27)], [9, 8, 7, 6, 5.5, 5, 4, 3.5, 3, 2.5]
     flow = [edge("received", "training pot", 2000), edge("received", "attribution pot", 3944)]
-    flow += [edge("received", "flat-rule pot", 2856), edge("received", "commission", 800), edge("received", "reserve", 400)]
+    flow += [
+        edge("received", "flat-rule pot", 2856),
+        edge("received", "commission", 800),
+        edge("received", "reserve", 400),
+    ]
     for pot, total, commons in (("training pot", 2000, 0), ("attribution pot", 3944, 600), ("flat-rule pot", 2856, 0)):
         paid = 0.0
         for name, weight in zip(top, weights, strict=True):
@@ -191,11 +205,20 @@ def sample() -> dict[str, Any]:
     ]
     refused += [
         {"title": f"State of the Nation, {year}", "contributor": "Copy House", "account": "copy-house"}
-        | {"rule": "duplicate", "because": f"97% of it stands in “State of the Union, {year}” of Ronald Reagan, handed in before."}
+        | {
+            "rule": "duplicate",
+            "because": f"97% of it stands in “State of the Union, {year}” of Ronald Reagan, handed in before.",
+        }
         for year in range(1982, 1988)
     ]
     return {
-        "made": {"date": "2026-02-03", "version": "0.1.0", "commit": "4462823", "hardware": "2 CPU cores", "seconds": 312.4},
+        "made": {
+            "date": "2026-02-03",
+            "version": "0.1.0",
+            "commit": "4462823",
+            "hardware": "2 CPU cores",
+            "seconds": 312.4,
+        },
         "notice": "The works are in the public domain; no real payment is due.",
         "corpus": {
             "works": 243,
@@ -218,7 +241,9 @@ def sample() -> dict[str, Any]:
             "overhead_ratio": 1.31,
             "bytes_per_example": 8_448,
             "captured": 0.748,
-            "uncaptured": [{"parameter": "model.embed_tokens.weight", "size": 524_288, "reason": "tied to the output layer"}],
+            "uncaptured": [
+                {"parameter": "model.embed_tokens.weight", "size": 524_288, "reason": "tied to the output layer"}
+            ],
             "identical_weights": True,
         },
         "passages": [_passage(index, *written) for index, written in enumerate(_WRITTEN)],

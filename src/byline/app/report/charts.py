@@ -174,8 +174,9 @@ def loss_chart(losses: Sequence[float], unigram: float, heldout: float) -> Chart
     values = [value for _, *block in blocks for value in block] + [unigram, heldout]
     plot = _Plot((0.0, max(float(len(losses)), 1.0)), _reach(values, zero=False), 300.0)
     inside = [*plot.grid("step", "loss, nats per token")]
-    band = [(plot.x(s), plot.y(h)) for s, _, _, h in blocks] + [(plot.x(s), plot.y(w)) for s, _, w, _ in blocks[::-1]]
     if blocks:
+        band = [(plot.x(s), plot.y(top)) for s, _, _, top in blocks]
+        band += [(plot.x(s), plot.y(low)) for s, _, low, _ in reversed(blocks)]
         inside.append(node("path", d=points_path(band) + "Z", class_="band"))
         inside.append(node("path", d=points_path([(plot.x(s), plot.y(m)) for s, m, _, _ in blocks]), class_="curve"))
     for value, says, style in (
@@ -192,7 +193,7 @@ def loss_chart(losses: Sequence[float], unigram: float, heldout: float) -> Chart
 
 
 def _blocks(losses: Sequence[float]) -> list[tuple[float, float, float, float]]:
-    """(middle step, mean, lowest, highest) of neighbouring steps, at most about 240 of them; what is not finite is left out."""
+    """(middle step, mean, lowest, highest) of neighbouring steps, at most 240; what is not finite is left out."""
     size = max(1, math.ceil(len(losses) / _LOSS_POINTS))
     blocks = []
     for start in range(0, len(losses), size):

@@ -42,7 +42,7 @@ def flow_chart(flow: Sequence[dict[str, Any]], currency: str) -> Chart:
     if not edges:
         return Chart(says, (), ("from", "to", "amount"), rows)
     wide = _draw(edges, currency, width=960.0, margin=215.0, class_="flow wide")
-    narrow = _draw(edges, currency, width=400.0, margin=196.0, class_="flow narrow")
+    narrow = _draw(edges, currency, width=400.0, margin=176.0, class_="flow narrow")
     return Chart(says, (wide, narrow), ("from", "to", "amount"), rows)
 
 

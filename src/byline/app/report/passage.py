@@ -95,9 +95,9 @@ def letter(index: int) -> str:
 
 def _sourced(words: Markup, source: Source, segments: list[dict[str, Any]]) -> Markup:
     best = percent(max(segment["share"] for segment in segments))
-    says = f"{source.name} · {best} of this phrase’s traced score"
+    says = f"{source.name} · {best} of the score of these words"
     number = node("a", source.number, href=f"#{source.anchor}", data_who=says, aria_label=says)
-    return node("span", words, node("sup", number), class_=f"run c{source.colour}", title=says)
+    return node("span", words, node("sup", number), class_=f"run c{source.colour}")
 
 
 def _run(
@@ -119,7 +119,8 @@ def _run(
 
 
 def _last_word(text: str, overlap: dict[str, Any]) -> int:
-    return overlap["start"] + len(text[overlap["start"] : overlap["end"]].rstrip())
+    """Where the overlap ends if the blanks after its last word are left out."""
+    return len(text[: overlap["end"]].rstrip())
 
 
 def _cuts(overlaps: list[dict[str, Any]], start: int, end: int) -> list[int]:
