@@ -71,26 +71,61 @@ def test_when_nobody_helped_all_is_unattributed():
     assert made.unattributed_ppb == PPB and set(made.ppb().values()) == {0}
 
 
-def test_the_error_is_that_of_resampling_the_examples():
+def slow_errors(rows):
+    """sqrt(n) times the pooled spread of single examples around their group's mean."""
+    groups = {}
+    for group, first, second in rows:
+        groups.setdefault(group, []).append(float(first) + float(second))
+    squares = sum((x - sum(xs) / len(xs)) ** 2 for xs in groups.values() for x in xs)
+    freedom = len(rows) - len(groups)
+    if freedom == 0:
+        every = [x for xs in groups.values() for x in xs]
+        squares, freedom = sum((x - sum(every) / len(every)) ** 2 for x in every), len(every)
+    return {group: (len(xs) * squares / freedom) ** 0.5 for group, xs in groups.items()}
+
+
+@settings(deadline=None)
+@given(worlds)
+def test_the_error_is_the_pooled_one(rows):
+    found, _ = shares(rows)
+    want = slow_errors(rows)
+    for name, error in zip(found.names, found.errors_G, strict=True):
+        assert error == pytest.approx(want[name], rel=1e-5, abs=1e-4)
+
+
+def test_draws_have_the_sum_and_the_error():
     rows = [("a", x, 0) for x in (1.0, 4.0, 2.0, 9.0)]
     found, _ = shares(rows, ShareRule(draws=20_000))
-    exact = (4 * np.var([1, 4, 2, 9])) ** 0.5  # of a sum of four draws with replacement
-    assert found.errors_G[0] == pytest.approx(exact, rel=0.02)
+    assert found.draws_DG.std() == pytest.approx(found.errors_G[0], rel=0.02)
     assert found.draws_DG.mean() == pytest.approx(16, rel=0.01)
+
+
+def test_a_single_example_does_not_escape_the_threshold():
+    steady = [("s", x, 0) for x in (0.9, 1.1, 1.0, 1.2, 0.8)]
+    noisy = [("n", x, 0) for x in (5.0, -5.0, 4.0, -4.0)]
+    found, made = shares([*steady, *noisy, ("one", 2.0, 0)], ShareRule())
+    assert found.errors_G[found.names.index("one")] > 2.0
+    assert made.ppb()["one"] == 0
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 5, width=32), min_size=4, max_size=12), st.integers(2, 4))
+def test_spreading_helpful_examples_over_names_gains_nothing(scores, parts):
+    """Every example helps; the others' spread is large, so that regrouping these hardly moves the pooled one."""
+    others = [("z", x, 0) for x in (-9.0, 9.0) * 200]
+    whole = shares([("a", x, 0) for x in scores] + others)[1].ppb()["a"]
+    split = shares([(f"a{n % parts}", x, 0) for n, x in enumerate(scores)] + others)[1].ppb()
+    assert sum(ppb for name, ppb in split.items() if name != "z") <= whole + 0.01 * PPB
 
 
 @settings(deadline=None)
 @given(worlds, st.randoms())
-def test_neither_the_order_of_examples_nor_other_groups_change_a_group(rows, random):
-    found, made = shares(rows)
+def test_the_order_of_examples_does_not_matter(rows, random):
+    _, made = shares(rows)
     shuffled = list(rows)
     random.shuffle(shuffled)
-    again, _ = shares([*shuffled, ("other", 1, 2), ("0", 1, 2)])
-    errors = dict(zip(again.names, again.errors_G, strict=True))
-    for name, error in zip(found.names, found.errors_G, strict=True):
-        assert errors[name] == pytest.approx(error, abs=1e-9)
     _, same = shares(shuffled)
-    assert all(abs(same.ppb()[name] - ppb) <= 1 for name, ppb in made.ppb().items())
+    assert all(abs(same.ppb()[name] - ppb) <= 10 for name, ppb in made.ppb().items())
 
 
 @settings(deadline=None)

@@ -1,7 +1,6 @@
 """What the report shows, gathered from what the commands kept: the data contract of `app/report`."""
 
 import json
-import platform
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date

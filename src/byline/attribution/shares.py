@@ -2,9 +2,11 @@
 
 Aggregate first, clip last: scores are summed per group over all queries of the subject before the positive part is
 taken, because clipping per output or per example would pay noise and reward splitting. A group's sum must stand clear
-of its own sampling error: the share is (sum - threshold * standard error), cut at zero, over the total of all positive
-sums. What the thresholds take away, and what came from outside the recorded training (a base model), is the
-unattributed rest. Negative sums are kept as scores and never paid.
+of its sampling error: the share is (sum - threshold * standard error), cut at zero, over the total of all positive
+sums. The error of a sum of n examples is sqrt(n) times the spread of single examples within groups, pooled over all
+groups: so a group of one example does not escape it, and examples spread over many names have to clear more, not less.
+What the thresholds take away, and what came from outside the recorded training (a base model), is the unattributed
+rest. Negative sums are kept as scores and never paid.
 """
 
 from collections.abc import Sequence
@@ -15,14 +17,14 @@ import numpy.typing as npt
 
 from byline.core import PPB, PPM, AttributionError, ScoreTable, Share, ShareTable, quantise, sha256_hex
 
-# Suffixes: Q queries, N training examples, G groups, D bootstrap draws
+# Suffixes: Q queries, N training examples, G groups, D draws
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class ShareRule:
-    """`threshold` in standard errors; `level` of the intervals; `draws` of the bootstrap over each group's examples."""
+    """`threshold` in standard errors; `level` of the intervals, which come from `draws` of the groups' sums."""
 
     threshold: float = 1.0
     level: float = 0.9
@@ -32,11 +34,11 @@ class ShareRule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupScores:
-    """Signed scores of the groups for one subject, and what resampling each group's examples makes of them."""
+    """Signed scores of the groups for one subject, their standard errors, and draws of the sums with those errors."""
 
     names: tuple[str, ...]
     sums_G: Floats
-    errors_G: Floats  # bootstrap standard errors
+    errors_G: Floats
     draws_DG: Floats
 
 
@@ -45,8 +47,8 @@ def group_scores(
 ) -> GroupScores:
     """Sum scores over queries (weighted) and over the examples of each group; `groups[n]` names the group of n.
 
-    Examples are resampled with replacement inside their group, by a generator of the group's own: what other groups
-    there are, and in which order the examples come, changes no group's error. Raises: AttributionError("bad-groups").
+    Draws of a group come from a generator of the group's own, seeded by its name: neither the order of the examples nor
+    the names of other groups change them. Raises: AttributionError("bad-groups").
     """
     rule = rule or ShareRule()
     if len(groups) != len(scores.example_ids):
@@ -55,13 +57,24 @@ def group_scores(
     scores_N = weights_Q @ scores.scores_QN.astype(np.float64)
     names, index_N = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     sums_G: Floats = np.bincount(index_N, weights=scores_N, minlength=len(names)).astype(np.float64)
-    draws_DG = np.empty((rule.draws, len(names)))
-    for g in range(len(names)):
-        members = np.sort(scores_N[index_N == g])
-        generator = np.random.default_rng([rule.seed, int(sha256_hex(names[g].encode())[:16], 16)])
-        picks = generator.integers(0, len(members), (rule.draws, len(members)))
-        draws_DG[:, g] = members[picks].sum(1)
-    return GroupScores(tuple(str(n) for n in names), sums_G, draws_DG.std(0), draws_DG)
+    sizes_G = np.bincount(index_N, minlength=len(names))
+    errors_G = np.sqrt(sizes_G) * _spread(scores_N, index_N, sums_G / sizes_G)
+    noise_DG = np.stack([_noise(rule, str(name)) for name in names], axis=1)
+    return GroupScores(tuple(str(n) for n in names), sums_G, errors_G, sums_G + errors_G * noise_DG)
+
+
+def _spread(scores_N: Floats, index_N: npt.NDArray[np.intp], means_G: Floats) -> float:
+    """Pooled standard deviation of single examples around their group's mean; around the common mean if no group has
+    two examples."""
+    freedom = len(scores_N) - len(means_G)
+    if freedom == 0:
+        return float(scores_N.std())
+    return float(np.sqrt(np.sum((scores_N - means_G[index_N]) ** 2) / freedom))
+
+
+def _noise(rule: ShareRule, name: str) -> Floats:
+    generator = np.random.default_rng([rule.seed, int(sha256_hex(name.encode())[:16], 16)])
+    return generator.standard_normal(rule.draws)
 
 
 def share_table(
@@ -74,7 +87,7 @@ def share_table(
     outside: float = 0.0,
     rule: ShareRule | None = None,
 ) -> ShareTable:
-    """Shares in parts per billion, intervals from the same bootstrap, and the unattributed rest.
+    """Shares in parts per billion, intervals from the draws, and the unattributed rest.
 
     `outside` in [0, 1]: part of the subject that came from elsewhere than the recorded training.
     """

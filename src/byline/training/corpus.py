@@ -29,7 +29,7 @@ class Corpus:
 
     def begins_word(self, token: int) -> bool:
         """True if the token starts with white space: byte-level BPE writes a blank as Ġ and a line end as Ċ."""
-        return self.tokenizer.id_to_token(token)[:1] in ("Ġ", "Ċ")
+        return (self.tokenizer.id_to_token(token) or "").startswith(("Ġ", "Ċ"))
 
 
 def build_corpus(texts: Mapping[WorkId, str], recipe: Recipe, base: Sequence[str] = ()) -> Corpus:
