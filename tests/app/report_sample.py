@@ -215,7 +215,6 @@ def sample() -> dict[str, Any]:
         "made": {
             "date": "2026-02-03",
             "version": "0.1.0",
-            "commit": "4462823",
             "hardware": "2 CPU cores",
             "seconds": 312.4,
         },

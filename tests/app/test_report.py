@@ -161,7 +161,7 @@ def expected_words(data):
     yield from ("model.embed_tokens.weight", "tied to the output layer", "1,934,522", "243", "233", "43")
     yield from (data["corpus"][key] for key in ("manifest", "root", "citation"))
     yield from ("42 of 42 statements", "summary.payable", "was refused", data["notice"], *data["limits"])
-    yield from ("2026-02-03", "0.1.0", "4462823", "2 CPU cores", "312 seconds")
+    yield from ("2026-02-03", "0.1.0", "2 CPU cores", "312 seconds")
 
 
 def test_everything_that_must_be_shown_is_shown(page):
@@ -497,3 +497,17 @@ def test_wrong_data_is_refused_and_nothing_is_written(path, value, says, tmp_pat
 def test_the_file_appears_whole(tmp_path):
     render(sample(), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_what_was_not_measured_is_left_out(tmp_path):
+    """Without a training beside the recorded one there is no cost of recording to show."""
+    data = sample()
+    data["training"] |= {"overhead_ratio": None, "identical_weights": None}
+    data["made"] |= {"seconds": None}
+    text = Page(render(data, tmp_path)).text
+    assert "Cost of recording" in page_text(sample(), tmp_path) and "Cost of recording" not in text
+    assert "bit for bit" not in text and "in None" not in text
+
+
+def page_text(data, tmp_path):
+    return Page(render(data, tmp_path)).text

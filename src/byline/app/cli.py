@@ -43,12 +43,13 @@ def main() -> None:
     """Run the command; an error of ours is one message (what, where, fix) and exit code 1."""
     quiet_libraries()
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except BylineError as error:
-        err.print(f"[bold red]error[/] [dim]\\[{error.code}][/] {escape(str(error))}", highlight=False, soft_wrap=True)
-        raise SystemExit(1) from None
-    except typer.Exit as leave:
-        raise SystemExit(leave.exit_code) from None
+        raise refused(error) from None
+    except OSError as fault:
+        what = f"{fault.filename or 'the system'}: {fault.strerror or fault}"
+        error = AppError("file-system", what, "check the path, the rights to it and the free space")
+        raise refused(error) from None
     except (typer.Abort, KeyboardInterrupt):
         err.print("stopped; what was finished is kept")
         raise SystemExit(130) from None
@@ -57,12 +58,17 @@ def main() -> None:
             err.print(f"[bold red]error[/] {escape(error.format_message())}", highlight=False, soft_wrap=True)
             raise SystemExit(2) from None
         raise
+    raise SystemExit(code or 0)
+
+
+def refused(error: BylineError) -> SystemExit:
+    err.print(f"[bold red]error[/] [dim]\\[{error.code}][/] {escape(str(error))}", highlight=False, soft_wrap=True)
+    return SystemExit(1)
 
 
 def quiet_libraries() -> None:
     """Model libraries may not reach for the network nor talk over the progress bars."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
@@ -80,7 +86,7 @@ def register_command(
     as_json: JsonOption = False,
 ) -> None:
     """Add works, contributors, splits and opt-outs; with any fault in the files nothing is added."""
-    counts, problems = register(Home.create(home, database), works, splits, opt_outs, date.today())
+    counts, problems = register(Home(home, database), works, splits, opt_outs, date.today())
     refuse_problems(problems, as_json)
     told = counts.to_json() if counts else {}
     say(as_json, told, "Added " + ", ".join(f"{n} {what.replace('_', '-')}" for what, n in told.items()) + ".")
@@ -146,7 +152,7 @@ def train_command(
     say(
         as_json,
         shown,
-        f"{told['parameters']:,} parameters, {len(told['losses'])} steps; held-out {told['heldout']:.2f} nats per token "
+        f"{told['parameters']:,} parameters, {len(told['losses'])} steps; held-out {told['heldout']:.2f} nats a token "
         f"(single-token frequencies: {told['unigram']:.2f}); {told['captured']:.0%} of the parameters recorded.",
     )
 

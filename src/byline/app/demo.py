@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from byline.app.corpus import write_demo_catalogue
-from byline.app.home import Home, freeze_manifest, register, write_json
+from byline.app.home import Home, freeze_manifest, read_json, register, write_json
 from byline.app.model import (
     Progress,
     Training,
@@ -38,6 +38,9 @@ PROMPTS = (
 )
 LEAVE_OUT = 6  # contributors, one retraining each
 NAME = "demo"
+MARKER, MADE_BY = "demo.json", {"made by": "byline demo"}
+MADE = {MARKER, "home.json", "summary.json", "report.html", "byline.db", "byline.db-wal", "byline.db-shm"}
+MADE |= {"assets", "catalogue", "keys", "log", "manifests", "runs", "statements", "trainings"}
 Tell = Callable[[str], None]
 
 
@@ -109,13 +112,14 @@ def run_demo(folder: Path, effort: str, today: date, progress: Progress, tell: T
 
 def fresh_home(folder: Path) -> Home:
     """An empty project folder; an earlier demo in it is replaced, anything else is left alone."""
-    if folder.exists() and any(folder.iterdir()):
-        if not (folder / "demo.json").is_file():
-            raise AppError("not-a-demo", f"{folder} holds something else than a demo", "choose another --home")
+    if folder.is_dir() and any(folder.iterdir()):
+        marker, strangers = folder / MARKER, [path.name for path in folder.iterdir() if path.name not in MADE]
+        if strangers or not marker.is_file() or read_json(marker, "byline demo") != MADE_BY:
+            shown = ", ".join(sorted(strangers)[:3]) or "a project"
+            raise AppError("not-a-demo", f"{folder} holds {shown}, which no demo made", "choose another --home")
         shutil.rmtree(folder)
-    home = Home.create(folder)
-    write_json(folder / "demo.json", {"made by": "byline demo"})
-    return home
+    write_json(folder / MARKER, MADE_BY)
+    return Home(folder)
 
 
 def _fee(folder: Path, today: date, changed: date) -> Any:

@@ -1,7 +1,11 @@
 """The project folder: where the database, the texts, the runs and the statements of one operator live."""
 
+import fcntl
 import json
+import os
+import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -42,14 +46,10 @@ class Home:
             )
         return cls(path, database)
 
-    @classmethod
-    def create(cls, path: Path, database: str | None = None) -> "Home":
-        """Open the project folder, made if it does not exist yet."""
-        home = cls(path, database)
-        if not (path / "home.json").is_file():
-            path.mkdir(parents=True, exist_ok=True)
-            write_json(path / "home.json", {"format": "byline-home/1"})
-        return home
+    def mark(self) -> None:
+        """From now on `open` finds the folder."""
+        if not (self.path / "home.json").is_file():
+            write_json(self.path / "home.json", {"format": "byline-home/1"})
 
     @cached_property
     def _engine(self) -> Any:
@@ -77,10 +77,10 @@ class Home:
         return self.path / "keys" / "byline.pub"
 
     def run(self, name: str) -> Path:
-        return self.path / "runs" / name
+        return self.path / "runs" / _plain(name)
 
     def training(self, name: str) -> Path:
-        return self.path / "trainings" / name
+        return self.path / "trainings" / _plain(name)
 
     # --- names for people ---------------------------------------------------------------------------------------
 
@@ -102,13 +102,16 @@ class Home:
 def register(
     home: Home, works: Path, splits: Path | None, opt_outs: Path | None, today: date
 ) -> tuple[Counts | None, list[Problem]]:
-    """Add a catalogue; with problems, nothing is added and all of them are returned."""
+    """Add a catalogue, and make the project folder if there is none; with problems, nothing is added or made and all
+    of them are returned."""
     catalogue, problems = read_catalogue(works, splits, opt_outs)
     if not problems:
         problems = home.registry.problems(catalogue)
     if problems:
         return None, problems
-    return home.registry.add(catalogue, today), []
+    counts = home.registry.add(catalogue, today)
+    home.mark()
+    return counts, []
 
 
 def check(home: Home, on: date) -> tuple[tuple[Decision, ...], Clusters]:
@@ -139,6 +142,54 @@ def in_order_of_registration(home: Home) -> list[Work]:
     return sorted(home.registry.works(), key=lambda work: order[work.id])
 
 
+@contextmanager
+def new_training(home: Home, name: str) -> Iterator[Path]:
+    """The folder for a new training, held by this process. What a killed one left there is removed first, and after an
+    error so is this one, with its run.
+
+    Raises: AppError("run-exists") if there is a finished training or a run made by other means, AppError("train-busy").
+    """
+    folder, run = home.training(name), home.run(name)
+    foreign = run.exists() and not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    with _held(folder):
+        if foreign or (folder / "training.json").is_file():
+            if foreign:
+                folder.rmdir()
+            raise AppError(
+                "run-exists", f"{run} already holds a run", f"choose another --name, or delete {run} and {folder}"
+            )
+        for left in (run, *folder.iterdir()):
+            _remove(left)
+        try:
+            yield folder
+        except BaseException:
+            _remove(run)
+            _remove(folder)
+            raise
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as fault:
+        raise AppError(
+            "train-busy", f"another process trains in {folder}", "wait for it, or choose another --name"
+        ) from fault
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def cluster_of(manifest: Manifest) -> dict[WorkId, ClusterId]:
     return {entry.work: entry.cluster for entry in manifest.entries}
 
@@ -154,14 +205,41 @@ def write_json(path: Path, value: Any) -> None:
     part.replace(path)
 
 
-def read_json(path: Path, fix: str) -> Any:
-    """Raises: AppError("not-made-yet") with the command that makes the file, AppError("unreadable")."""
+def read_json(path: Path, fix: str, fields: Sequence[str] = ()) -> Any:
+    """An object with at least these fields.
+
+    Raises: AppError("not-made-yet") with the command that makes the file, AppError("unreadable").
+    """
     if not path.is_file():
         raise AppError("not-made-yet", f"{path} does not exist yet", fix)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as fault:
         raise AppError("unreadable", f"{path} is not JSON: {fault}", f"make it again: {fix}") from fault
+    missing = [name for name in fields if name not in value]
+    if missing or not isinstance(value, dict):
+        raise AppError("unreadable", f"{path} has no {', '.join(missing) or 'fields'}", f"make it again: {fix}")
+    return value
+
+
+_KEPT = {
+    "training": ("train", ("run", "manifest", "losses", "heldout", "unigram", "hardware")),
+    "attribution": ("attribute", ("passages", "period")),
+    "evaluation": ("evaluate", ("measured", "reliability", "methods", "contributors", "predicted", "actual")),
+    "settlement": ("settle EVENTS", ("settlement", "statements")),
+}
+
+
+def read_kept(home: Home, name: str, what: str) -> Any:
+    """What a command kept of a training. Raises: AppError("not-made-yet"), AppError("unreadable")."""
+    command, fields = _KEPT[what]
+    return read_json(home.training(name) / f"{what}.json", f"byline {command} --name {name} --home {home.path}", fields)
+
+
+def _plain(name: str) -> str:
+    if not name or name.startswith(".") or not all(c.isalnum() or c in "._-" for c in name):
+        raise AppError("bad-name", f"{name!r} cannot name a training", "letters, digits, dot, dash and underscore")
+    return name
 
 
 def files_digest(paths: Sequence[Path]) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from byline.app.home import Home, cluster_of, read_json, write_json
+from byline.app.home import Home, cluster_of, new_training, read_kept, write_json
 from byline.attribution import GroupScores, Run, group_scores, open_run, share_table
 from byline.core import AppError, AttributionError, Manifest, PartyId, QueryId, ScoreTable, WorkId, query_id
 from byline.evaluation import LeaveOut, agreement, reliability
@@ -22,6 +22,7 @@ from byline.lookup import BM25, TextIndex
 from byline.training import (
     Corpus,
     Job,
+    Outcome,
     Query,
     Recipe,
     Retraining,
@@ -73,14 +74,33 @@ def train_model(
     """A base model from other texts, then the recorded training on the manifest's works; what it showed is kept.
 
     `twin`: train once more beside it without the recorder, to measure what recording costs and that it changes nothing.
-    Raises: AppError("run-exists"), TrainingError, StoreError.
+    After an error nothing of it is left. Raises: AppError("nothing-held-out") and those of `new_training`,
+    TrainingError, StoreError.
     """
-    folder = home.training(name)
-    if (folder / "training.json").is_file() or home.run(name).exists():
-        raise AppError("run-exists", f"{home.run(name)} already holds a run", "choose another --name, or delete it")
     progress("vocabulary and examples", 0, 1)
     texts = {entry.work: home.registry.text(entry.work) for entry in manifest.entries}
     corpus = build_corpus(texts, recipe, base)
+    if not corpus.held_out:
+        says = (
+            f"no work is longer than {recipe.spans_per_work} spans of {recipe.sequence} tokens: nothing can be held out"
+        )
+        raise AppError("nothing-held-out", says, "register longer works; how well the model reads cannot be told else")
+    with new_training(home, name) as folder:
+        told = _train(home, manifest, recipe, name, folder, corpus, twin, progress)
+        write_json(folder / "training.json", told)
+    return told
+
+
+def _train(
+    home: Home,
+    manifest: Manifest,
+    recipe: Recipe,
+    name: str,
+    folder: Path,
+    corpus: Corpus,
+    twin: bool,
+    progress: Progress,
+) -> dict[str, Any]:
     save_corpus(folder, corpus, recipe)
     progress("vocabulary and examples", 1, 1)
     model = pretrain(corpus, recipe, lambda step, steps, _: progress("base model, not recorded", step, steps))
@@ -114,13 +134,13 @@ def train_model(
         "hardware": f"{os.cpu_count()} x {platform.machine()}, {platform.system()}, Python {platform.python_version()}",
     }
     if beside is not None:
-        told |= _compare(beside, run, trained.cpu_seconds)
-    write_json(folder / "training.json", told)
+        steps = len(trained.losses)
+        outcome = beside.wait(lambda done: progress("the same without recording", sum(done), steps))[0]
+        told |= _compare(outcome, run, trained.cpu_seconds)
     return told
 
 
-def _compare(beside: Retraining, run: Run, cpu_seconds: float) -> dict[str, Any]:
-    outcome = beside.wait()[0]
+def _compare(outcome: Outcome, run: Run, cpu_seconds: float) -> dict[str, Any]:
     return {
         "overhead_ratio": cpu_seconds / outcome.cpu_seconds,
         "identical_weights": outcome.weights == run.store.blob("weights_sha256").tobytes().hex(),
@@ -149,7 +169,7 @@ class Training:
     def open(cls, home: Home, name: str) -> "Training":
         """Raises: AppError("not-made-yet"), TrainingError("no-training"), StoreError for a damaged run folder."""
         folder = home.training(name)
-        told = read_json(folder / "training.json", f"byline train --name {name}")
+        told = read_kept(home, name, "training")
         corpus, recipe = load_corpus(folder)
         run = open_run(home.run(name))
         return cls(home, name, told, corpus, recipe, run, home.registry.manifest(told["manifest"]))
@@ -356,21 +376,21 @@ def _signed(found: GroupScores) -> dict[str, float]:
 def _coloured(
     training: Training, passage: Passage, segments: ScoreTable, credits: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Text of each segment, and who stands out in it: the largest score and its part of the positive ones."""
+    """The passage's text cut at its segments, and who stands out in each: the largest score and its part of the
+    positive ones. A lead that is not measured stands out for nobody."""
     names, sums_QG = segments.sum_by(credits)
-    told = []
-    lead = passage.tokens[: passage.start] if passage.kind != "generated" else ()
-    if lead:
-        told.append({"text": training.corpus.tokenizer.decode(list(lead)), "contributor": "", "share": 0.0})
-    for row, (_, start, stop) in zip(sums_QG, _segments(training, passage), strict=True):
+    first = passage.start if passage.kind == "generated" else 0
+    tokens, decode = list(passage.tokens), training.corpus.tokenizer.decode
+    text, bounds = decode(tokens[first:]), _segments(training, passage)
+    ends = [len(decode(tokens[first:stop])) for _, _, stop in bounds]
+    told, at = [], len(decode(tokens[first : passage.start]))
+    if at:
+        told.append({"text": text[:at], "contributor": "", "share": 0.0})
+    for row, end in zip(sums_QG, [*ends[:-1], len(text)], strict=True):
         best, positive = int(row.argmax()), float(np.maximum(row, 0).sum())
-        told.append(
-            {
-                "text": training.corpus.tokenizer.decode(list(passage.tokens[start:stop])),
-                "contributor": names[best] if row[best] > 0 else "",
-                "share": float(row[best]) / positive if positive > 0 else 0.0,
-            }
-        )
+        share = float(row[best]) / positive if positive > 0 else 0.0
+        told.append({"text": text[at:end], "contributor": names[best] if row[best] > 0 else "", "share": share})
+        at = end
     return told
 
 
@@ -491,12 +511,6 @@ def _sums(table: ScoreTable, groups: Sequence[set[str]]) -> Floats:
     """predicted_CQ: scores summed over each contributor's examples."""
     member_CN = np.array([[float(example in group) for example in table.example_ids] for group in groups])
     return np.asarray(member_CN @ table.scores_QN.astype(np.float64).T)
-
-
-def read_kept(home: Home, name: str, what: str) -> Any:
-    """What `attribute` or `evaluate` kept of a training. Raises: AppError("not-made-yet")."""
-    command = {"attribution": "attribute", "evaluation": "evaluate", "training": "train"}[what]
-    return read_json(home.training(name) / f"{what}.json", f"byline {command} --name {name}")
 
 
 def texts_of(files: Sequence[Path]) -> list[str]:

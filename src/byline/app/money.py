@@ -1,19 +1,20 @@
 """Where scores meet money: the only place that joins share tables to the ledger, and signs what comes of it."""
 
-import csv
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from byline.app.home import Home, read_json, write_json
-from byline.app.model import Training, read_kept
+from byline.app.home import Home, read_json, read_kept, write_json
 from byline.core import (
     AppError,
+    CoreError,
     EventId,
+    LedgerError,
     Manifest,
     Party,
     PartyId,
@@ -37,8 +38,14 @@ from byline.ledger import (
     settle,
     statement,
 )
+from byline.registry import Columns, Row, read_rows
 
-EVENT_COLUMNS = ("received", "licensee", "amount", "currency")
+if TYPE_CHECKING:  # verifying a statement needs no torch
+    from byline.app.model import Training
+
+EVENTS = Columns(("received", "licensee", "amount", "currency"))
+NANO = Decimal(1_000_000_000)
+_EXACT = Context(prec=28, traps=[Inexact, InvalidOperation, Overflow])
 STANDARD_POLICY = Policy(
     id="policy:standard",
     version=1,
@@ -59,51 +66,59 @@ class Settled:
 
 
 def read_events(path: Path) -> tuple[list[RevenueEvent], list[Problem]]:
-    """Money received, from a CSV file: received (ISO date), licensee, amount (major units), currency."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as fault:
-        return [], [Problem("missing-file", Source(str(path)), fault.strerror or "cannot be read")]
-    except UnicodeDecodeError as fault:
-        return [], [Problem("encoding", Source(str(path)), f"is not UTF-8: byte {fault.start}")]
-    if not rows:
-        return [], [Problem("no-events", Source(str(path), 1), "names no payment")]
-    missing = [name for name in EVENT_COLUMNS if name not in rows[0]]
-    if missing:
-        return [], [Problem("missing-column", Source(str(path), 1), f"has no column {', '.join(missing)}")]
-    events, problems = [], []
-    for line, row in enumerate(rows, 2):
+    """Money received, from CSV or JSON lines: received (ISO date), licensee, amount (major units), currency.
+
+    With problems, none of it is to be settled.
+    """
+    rows, problems = read_rows(path, EVENTS)
+    if not rows and not problems:
+        problems = [Problem("no-events", Source(str(path)), "names no payment")]
+    events = []
+    for row in rows:
         try:
             events.append(_event(row))
-        except (ValueError, InvalidOperation) as fault:
-            problems.append(Problem("bad-event", Source(str(path), line), str(fault) or "not an amount"))
+        except ValueError as fault:
+            problems.append(Problem("bad-event", row.at, str(fault)))
     return events, problems
 
 
-def _event(row: dict[str, str]) -> RevenueEvent:
-    nano = Decimal(row["amount"]) * 1_000_000_000
-    if not nano.is_finite() or nano != int(nano) or nano <= 0:
-        raise ValueError(f"amount {row['amount']!r} is not a positive number with at most nine decimals")
-    received, currency = date.fromisoformat(row["received"]), row["currency"].strip().upper()
-    if len(currency) != 3 or not currency.isalpha():
-        raise ValueError(f"currency {row['currency']!r} is not an ISO 4217 code")
-    name = EventId(make_id("event", row["licensee"], str(int(nano)), currency, row["received"]))
-    return RevenueEvent(name, row["licensee"], str(int(nano)), currency, received)
+def _event(row: Row) -> RevenueEvent:
+    nano, currency = str(_nano(row["amount"])), row["currency"].upper()
+    try:
+        received = date.fromisoformat(row["received"])
+    except ValueError as fault:
+        raise ValueError(f"received is {row['received']!r}; write it as 2026-09-01") from fault
+    if not re.fullmatch("[A-Z]{3}", currency):
+        raise ValueError(f"currency is {row['currency']!r}; write its ISO 4217 code, such as EUR")
+    if not row["licensee"]:
+        raise ValueError("the licensee has no name")
+    name = EventId(make_id("event", row["licensee"], nano, currency, received.isoformat()))
+    return RevenueEvent(name, row["licensee"], nano, currency, received)
+
+
+def _nano(amount: str) -> int:
+    """An amount in major units, exactly."""
+    try:
+        nano = _EXACT.multiply(Decimal(amount), NANO)
+    except ArithmeticError:
+        nano = Decimal("nan")
+    if not nano.is_finite() or nano <= 0 or nano != int(nano):
+        raise ValueError(f"amount is {amount!r}; write a number above 0 with at most nine decimals, such as 1250.00")
+    return int(nano)
 
 
 def read_policy(path: Path | None) -> Policy:
-    """The policy in a JSON file, or the standard one. Raises: AppError("no-policy"), CoreError("bad-record")."""
+    """The policy in a JSON file, or the standard one. Raises: AppError("no-policy")."""
     if path is None:
         return STANDARD_POLICY
     try:
         return Policy.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as fault:
+    except (OSError, ValueError, CoreError, LedgerError) as fault:
         fix = "give a JSON file with the fields that docs/money.md lists"
         raise AppError("no-policy", f"{path} is not a policy: {fault}", fix) from fault
 
 
-def divide(training: Training, events: Sequence[RevenueEvent], policy: Policy) -> Settlement:
+def divide(training: "Training", events: Sequence[RevenueEvent], policy: Policy) -> Settlement:
     """The settlement of some payments by what was attributed and how reliable that was measured to be. Pure reading.
 
     Raises: AppError("not-made-yet"), LedgerError("terms-too-late") and the others of `settle`.
@@ -129,7 +144,7 @@ def splits_in_force(home: Home, manifest: Manifest, events: Sequence[RevenueEven
     return list(found.values())
 
 
-def pay(training: Training, events: Sequence[RevenueEvent], policy: Policy, now: datetime) -> Settled:
+def pay(training: "Training", events: Sequence[RevenueEvent], policy: Policy, now: datetime) -> Settled:
     """Divide, post to the journal, log its head, and write a signed statement for everybody who is owed something."""
     home = training.home
     settlement = divide(training, events, policy)

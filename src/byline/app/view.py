@@ -1,18 +1,16 @@
 """What the report shows, gathered from what the commands kept: the data contract of `app/report`."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from byline.app.corpus import CITATION
-from byline.app.home import Home, read_json
-from byline.app.model import Training, read_kept
+from byline.app.home import Home, read_kept
+from byline.app.model import Training
 from byline.app.money import verify, verify_altered
 from byline.core import PPB, PPM, PartyId, Verdict, WorkId
 from byline.gate import prove_absence, verify_absence
@@ -38,7 +36,7 @@ def report_data(training: Training, made: dict[str, Any]) -> dict[str, Any]:
     """Everything the report shows. Raises: AppError("not-made-yet") naming the command that is still to be run."""
     home = training.home
     kept = {what: read_kept(home, training.name, what) for what in ("training", "attribution", "evaluation")}
-    settled = read_json(home.training(training.name) / "settlement.json", f"byline settle --name {training.name}")
+    settled = read_kept(home, training.name, "settlement")
     settlement = home.journal.settlement(settled["settlement"])
     slope = next(iter(kept["evaluation"]["methods"]))["slope"]
     return {
@@ -310,8 +308,4 @@ def _verify(home: Home, statements: Sequence[dict[str, str]]) -> dict[str, Any]:
 
 def made_now(today: date, seconds: float | None = None) -> dict[str, Any]:
     """When and where a report was made."""
-    return {"date": today.isoformat(), "commit": "", "seconds": seconds or 0.0}
-
-
-def save_data(path: Path, data: dict[str, Any]) -> None:
-    path.write_text(json.dumps(data, indent=1), encoding="utf-8")
+    return {"date": today.isoformat(), "seconds": seconds}

@@ -75,20 +75,21 @@ def train_tokenizer(texts: Mapping[WorkId, str], vocabulary: int) -> Tokenizer:
 def _spans(tokenizer: Tokenizer, work: WorkId, text: str, length: int) -> list[tuple[Example, list[int]]]:
     """Runs of `length` tokens, one behind the other; a character whose bytes two of them share is the first one's."""
     encoding = tokenizer.encode(text)
+    ids, offsets = encoding.ids, encoding.offsets  # each look-up makes the whole list anew
     spans = []
     end = 0
-    for at in range(0, len(encoding.ids) - length + 1, length):
-        start, end = max(end, encoding.offsets[at][0]), encoding.offsets[at + length - 1][1]
+    for at in range(0, len(ids) - length + 1, length):
+        start, end = max(end, offsets[at][0]), offsets[at + length - 1][1]
         content = sha256_hex(text[start:end].encode())
         example = Example(example_id(work, start, end, content), work, start, end, content)
-        spans.append((example, encoding.ids[at : at + length]))
+        spans.append((example, ids[at : at + length]))
     return spans
 
 
 def _base(tokenizer: Tokenizer, texts: Sequence[str], recipe: Recipe) -> Tensor:
     """As many sequences of the base texts, in an order drawn from the seed, as the base model will read."""
     length = recipe.sequence
-    ids = [tokenizer.encode(text).ids for text in texts]
+    ids = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
     rows = [part[at : at + length] for part in ids for at in range(0, len(part) - length + 1, length)]
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(recipe.seed))
     wanted = order[: recipe.base_steps * recipe.batch].tolist()

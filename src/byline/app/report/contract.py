@@ -7,12 +7,13 @@ from byline.core import AppError
 
 _NUMBER = (int, float)
 _MAYBE = (int, float, type(None))
+_MAYBE_FLAG = (bool, type(None))
 _TEXT, _COUNT, _FLAG = str, int, bool
 
 _SHARE = {"share": _NUMBER, "low": _NUMBER, "high": _NUMBER}
 
 CONTRACT: dict[str, Any] = {
-    "made": {"date": _TEXT, "version": _TEXT, "commit": _TEXT, "hardware": _TEXT, "seconds": _NUMBER},
+    "made": {"date": _TEXT, "version": _TEXT, "hardware": _TEXT, "seconds": _MAYBE},
     "notice": _TEXT,
     "corpus": {
         "works": _COUNT,
@@ -32,11 +33,11 @@ CONTRACT: dict[str, Any] = {
         "heldout": _NUMBER,
         "perplexity": _NUMBER,
         "unigram_perplexity": _NUMBER,
-        "overhead_ratio": _NUMBER,
+        "overhead_ratio": _MAYBE,
         "bytes_per_example": _NUMBER,
         "captured": _NUMBER,
         "uncaptured": [{"parameter": _TEXT, "size": _COUNT, "reason": _TEXT}],
-        "identical_weights": _FLAG,
+        "identical_weights": _MAYBE_FLAG,
     },
     "passages": [
         {
@@ -144,7 +145,7 @@ def _check(value: Any, wanted: Any, where: str) -> None:
             raise _fault(where, f"must be a list, not {type(value).__name__}")
         for index, item in enumerate(value):
             _check(item, wanted[0], f"{where}[{index}]")
-    elif not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+    elif not isinstance(value, wanted) or (isinstance(value, bool) and wanted not in (bool, _MAYBE_FLAG)):
         raise _fault(where, f"has the wrong kind of value: {type(value).__name__}")
 
 
