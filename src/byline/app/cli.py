@@ -48,8 +48,7 @@ def main() -> None:
         raise refused(error) from None
     except OSError as fault:
         what = f"{fault.filename or 'the system'}: {fault.strerror or fault}"
-        error = AppError("file-system", what, "check the path, the rights to it and the free space")
-        raise refused(error) from None
+        raise refused(AppError("file-system", what, "check the path, the rights to it and the free space")) from None
     except (typer.Abort, KeyboardInterrupt):
         err.print("stopped; what was finished is kept")
         raise SystemExit(130) from None

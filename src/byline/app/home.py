@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import shutil
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,7 +54,9 @@ class Home:
 
     @cached_property
     def _engine(self) -> Any:
-        return open_database(self.database or self.path / "byline.db")
+        engine = open_database(self.database or self.path / "byline.db")
+        weakref.finalize(self, engine.dispose)  # connections end with the command
+        return engine
 
     @cached_property
     def registry(self) -> Registry:
@@ -156,9 +159,8 @@ def new_training(home: Home, name: str) -> Iterator[Path]:
         if foreign or (folder / "training.json").is_file():
             if foreign:
                 folder.rmdir()
-            raise AppError(
-                "run-exists", f"{run} already holds a run", f"choose another --name, or delete {run} and {folder}"
-            )
+            fix = f"choose another --name, or delete {run} and {folder}"
+            raise AppError("run-exists", f"{run} already holds a run", fix)
         for left in (run, *folder.iterdir()):
             _remove(left)
         try:
@@ -173,12 +175,12 @@ def new_training(home: Home, name: str) -> Iterator[Path]:
 def _held(folder: Path) -> Iterator[None]:
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as fault:
+            fix = "wait for it, or choose another --name"
+            raise AppError("train-busy", f"another process trains in {folder}", fix) from fault
         yield
-    except BlockingIOError as fault:
-        raise AppError(
-            "train-busy", f"another process trains in {folder}", "wait for it, or choose another --name"
-        ) from fault
     finally:
         os.close(handle)
 

@@ -81,10 +81,8 @@ def train_model(
     texts = {entry.work: home.registry.text(entry.work) for entry in manifest.entries}
     corpus = build_corpus(texts, recipe, base)
     if not corpus.held_out:
-        says = (
-            f"no work is longer than {recipe.spans_per_work} spans of {recipe.sequence} tokens: nothing can be held out"
-        )
-        raise AppError("nothing-held-out", says, "register longer works; how well the model reads cannot be told else")
+        says = f"no work has more than {recipe.spans_per_work} x {recipe.sequence} tokens, so no span can be held out"
+        raise AppError("nothing-held-out", says, "register at least one longer work")
     with new_training(home, name) as folder:
         told = _train(home, manifest, recipe, name, folder, corpus, twin, progress)
         write_json(folder / "training.json", told)

@@ -104,6 +104,8 @@ def _nano(amount: str) -> int:
         nano = Decimal("nan")
     if not nano.is_finite() or nano <= 0 or nano != int(nano):
         raise ValueError(f"amount is {amount!r}; write a number above 0 with at most nine decimals, such as 1250.00")
+    if nano >= 2**63:
+        raise ValueError(f"amount is {amount!r}; book more than nine thousand million as several events")
     return int(nano)
 
 
