@@ -21,7 +21,7 @@ class Recipe:
     spans_per_work: int = 6
     base_steps: int = 140  # of the base model, unrecorded; 0 trains from random weights
     base_learning_rate: float = 3e-3
-    epochs: int = 2
+    epochs: int = 3
     batch: int = 16
     learning_rate: float = 1e-3
     warmup: float = 0.1  # part of the steps
