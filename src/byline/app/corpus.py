@@ -83,7 +83,8 @@ def _copycat_rows(speeches: Sequence[dict[str, str]], folder: Path) -> list[list
         path.write_text(lightly_edited(text, seed=speech["fileid"]), encoding="utf-8")
         title = f"Reflections on the State of the Nation, {speech['year']}"
         source = f"upload:{COPYCAT}"
-        rows.append([str(path), title, COPYCAT, "author", speech["date"], source, "CC-BY-4.0", COPYCAT])
+        where = str(path.relative_to(folder))
+        rows.append([where, title, COPYCAT, "author", speech["date"], source, "CC-BY-4.0", COPYCAT])
     return rows
 
 

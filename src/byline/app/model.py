@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from byline.app.home import Home, cluster_of, new_training, read_kept, write_json
-from byline.attribution import GroupScores, Run, group_scores, open_run, share_table
-from byline.core import AppError, AttributionError, Manifest, PartyId, QueryId, ScoreTable, WorkId, query_id
+from byline.attribution import GroupScores, Run, ShareRule, group_scores, open_run, share_table
+from byline.core import AppError, AttributionError, ExampleId, Manifest, PartyId, QueryId, ScoreTable, WorkId, query_id
 from byline.evaluation import LeaveOut, agreement, reliability
-from byline.lookup import BM25, TextIndex
+from byline.lookup import BM25, Overlap, TextIndex, words
 from byline.training import (
     Corpus,
     Job,
@@ -51,6 +51,7 @@ EVALUATION_PROMPTS = (
     "The people of the United States",
     "I recommend that",
 )
+NORMAL_90 = 1.6449  # standard errors on each side of a 90 % interval
 SEGMENT = 12  # tokens of a passage that are asked about together, so that its text can be coloured
 
 
@@ -245,8 +246,8 @@ def given_passages(training: Training, text: str, title: str) -> list[Passage]:
 
 def _tokens(training: Training, text: str, title: str) -> list[int]:
     ids: list[int] = training.corpus.tokenizer.encode(text).ids
-    if not ids:
-        raise AttributionError("empty-query", f"{title!r} has no tokens", "give at least two words of text")
+    if not ids or not words(text):
+        raise AttributionError("empty-query", f"{title!r} has no words", "give at least two words of text")
     return ids
 
 
@@ -318,9 +319,7 @@ def attribute(training: Training, passages: Sequence[Passage], progress: Progres
         "work": [*works],
     }
     outside = outside_parts(training, passages)
-    index = TextIndex.build(
-        {entry.work: training.home.registry.text(entry.work) for entry in training.manifest.entries}
-    )
+    index = TextIndex.build(trained_texts(training))
     told = {
         "training": training.name,
         "run": training.run.id,
@@ -350,6 +349,7 @@ def _passage(
 ) -> dict[str, Any]:
     decode = training.corpus.tokenizer.decode
     text = decode(list(passage.tokens[passage.start :] if passage.kind == "generated" else passage.tokens))
+    overlaps = index.overlaps(text) if words(text) else []  # a window of a table may be all dashes
     told: dict[str, Any] = {
         "id": passage.id,
         "kind": passage.kind,
@@ -358,7 +358,7 @@ def _passage(
         "text": text,
         "outside": outside,
         "segments": _coloured(training, passage, segments, by["contributor"]),
-        "overlaps": [_overlap(training, found) for found in index.overlaps(text) if found.works == 1],
+        "overlaps": _overlaps(training, overlaps),
     }
     for unit, groups in by.items():
         found = group_scores(scores, groups)
@@ -392,17 +392,32 @@ def _coloured(
     return told
 
 
-def _overlap(training: Training, found: Any) -> dict[str, Any]:
-    work = training.home.works[found.work]
-    return {
-        "start": found.query_start,
-        "end": found.query_end,
-        "words": found.words,
-        "work": work.id,
-        "title": work.title,
-        "contributor": training.credit(work.id),
-        "in_works": found.works,
-    }
+def trained_texts(training: Training) -> dict[WorkId, str]:
+    """The texts of the training examples, by example id: what the model really read, without the held-out spans."""
+    texts = {entry.work: training.home.registry.text(entry.work) for entry in training.manifest.entries}
+    return {WorkId(e.id): texts[e.work][e.start : e.end] for e in training.corpus.examples}
+
+
+def _overlaps(training: Training, runs: Sequence[Overlap]) -> list[dict[str, Any]]:
+    """Verbatim runs that stand in the trained text of one single work, longest first."""
+    work_of = {example.id: example.work for example in training.corpus.examples}
+    found: dict[tuple[int, int, int], set[WorkId]] = {}
+    for run in runs:
+        found.setdefault((run.words, run.query_start, run.query_end), set()).add(work_of[ExampleId(run.work)])
+    return [
+        {
+            "start": start,
+            "end": end,
+            "words": words,
+            "work": work,
+            "title": training.home.works[work].title,
+            "contributor": training.credit(work),
+            "in_works": 1,
+        }
+        for (words, start, end), works in sorted(found.items(), reverse=True)
+        if len(works) == 1
+        for work in works
+    ]
 
 
 def _period(
@@ -459,9 +474,24 @@ def evaluate(
         "actual": truth.actual_CQ.tolist(),
         "methods": [each.to_json() for each in measured],
         "reliability": reliability(training.run.id, measured[0], truth).to_json(),
+        "coverage": _coverage(scores, list(examples.values()), predicted[0], truth.actual_CQ, measured[0].slope),
     }
     write_json(training.home.training(training.name) / "evaluation.json", told)
     return told
+
+
+def _coverage(
+    scores: ScoreTable, groups: Sequence[set[str]], predicted_CQ: Floats, actual_CQ: Floats, slope: float
+) -> float:
+    """Part of the retrained changes that the 90 % intervals around the predictions hold, after scaling by the slope."""
+    held = []
+    for c, group in enumerate(groups):
+        labels = ["left out" if example in group else "other" for example in scores.example_ids]
+        for q in range(len(scores.query_ids)):
+            found = group_scores(_row(scores, q), labels, rule=ShareRule(draws=1))
+            error = found.errors_G[found.names.index("left out")]
+            held.append(abs(actual_CQ[c, q] - slope * predicted_CQ[c, q]) <= NORMAL_90 * abs(slope) * error)
+    return float(np.mean(held))
 
 
 def evaluation_passages(training: Training, parties: Sequence[PartyId]) -> list[Passage]:
@@ -484,12 +514,8 @@ def most_recorded(training: Training, count: int) -> list[PartyId]:
 
 def lexical_scores(training: Training, passages: Sequence[Passage]) -> ScoreTable:
     """BM25 of each passage's text against each training example's text."""
-    text_of = {
-        example.id: training.home.registry.text(example.work)[example.start : example.end]
-        for example in training.corpus.examples
-    }
-    ids = training.run.store.example_ids
-    index = BM25({example: text_of[example] for example in ids})
+    ids, text_of = training.run.store.example_ids, trained_texts(training)
+    index = BM25({example: text_of[WorkId(example)] for example in ids})
     rows = [index.scores(training.corpus.tokenizer.decode(list(p.tokens[p.start :]))) for p in passages]
     return ScoreTable(np.stack(rows).astype(np.float32), tuple(p.id for p in passages), ids, "bm25")
 

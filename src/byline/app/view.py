@@ -21,11 +21,12 @@ LIMITS = (
     "Scores are first-order estimates from the recorded run. How far they can be trusted is what lambda says, and it "
     "was measured on a few contributors with much data; for others it may be lower.",
     "Leave-one-out retraining asks about this one run (same seed and order). Another seed would give other numbers.",
-    "Intervals show how much a share depends on which of a contributor's examples were drawn; they do not contain the "
-    "error of the method.",
+    "Intervals of shares are 90 % intervals for the spread of single examples; they do not contain the error of the "
+    "method. How many retrained changes they hold is shown above.",
     "A high score says that training on a work made an output likelier. It does not say that anything was copied; "
     "verbatim overlaps are listed apart.",
-    "The tokenizer was learned on all admitted works, also in retrainings that leave a contributor out.",
+    "The tokenizer was learned on all admitted works, held-out spans included, also in retrainings that leave a "
+    "contributor out.",
     "The embedding and the norm layers are not captured; what they learned is not attributed.",
     "The contributor is the president who gave or signed the speech; speech writers are not recorded, but for one "
     "made-up agreement that shows how a split works.",
@@ -158,7 +159,7 @@ def _check(told: dict[str, Any], slope: float) -> dict[str, Any]:
         "retrainings": len(told["contributors"]),
         "beats_bm25": better,
         "sentence": sentence,
-        "coverage": None,
+        "coverage": told["coverage"],
     }
 
 
