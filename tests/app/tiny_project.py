@@ -6,6 +6,7 @@ import io
 import json
 import random
 import shutil
+import sqlite3
 import sys
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -111,6 +112,16 @@ class Project:
 
 
 def files_of(folder):
-    """Every file with its content; of databases (whose bytes change when they are read) only that they are there."""
+    """Every file with its content, but for the database, whose bytes change when it is read."""
     found = (path for path in folder.rglob("*") if path.is_file())
-    return {path: "" if "byline.db" in path.name else path.read_bytes() for path in found}
+    return {path: path.read_bytes() for path in found if "byline.db" not in path.name}
+
+
+def state_of(folder):
+    """All that a command could have changed: every file with its content, and every row of the database."""
+    rows = {}
+    if (folder / "byline.db").is_file():
+        with contextlib.closing(sqlite3.connect(folder / "byline.db")) as database:
+            tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            rows = {name: database.execute(f"SELECT * FROM {name}").fetchall() for (name,) in tables}
+    return files_of(folder), rows

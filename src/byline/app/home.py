@@ -188,8 +188,8 @@ def _held(folder: Path) -> Iterator[None]:
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    elif os.path.lexists(path):
+        path.unlink()
 
 
 def cluster_of(manifest: Manifest) -> dict[WorkId, ClusterId]:
@@ -218,9 +218,9 @@ def read_json(path: Path, fix: str, fields: Sequence[str] = ()) -> Any:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as fault:
         raise AppError("unreadable", f"{path} is not JSON: {fault}", f"make it again: {fix}") from fault
-    missing = [name for name in fields if name not in value]
-    if missing or not isinstance(value, dict):
-        raise AppError("unreadable", f"{path} has no {', '.join(missing) or 'fields'}", f"make it again: {fix}")
+    missing = [name for name in fields if name not in value] if isinstance(value, dict) else ["fields"]
+    if missing:
+        raise AppError("unreadable", f"{path} has no {', '.join(missing)}", f"make it again: {fix}")
     return value
 
 
