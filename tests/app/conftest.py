@@ -1,5 +1,7 @@
 """One tiny project that has been through every command, register to report, in seconds."""
 
+import contextlib
+import shlex
 import sys
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from tiny_project import Project, byline, write_catalogue
+from tiny_project import STEPS, Project, byline, write_catalogue
 
 
 @pytest.fixture(scope="session")
@@ -20,19 +22,11 @@ def project(catalogue, tmp_path_factory):
     """Every command once, in order, with --json. Read it only; `copy` it to change it."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    home, files = tmp_path_factory.mktemp("project") / "home", catalogue
-    ran = {}
-    for command, *words in (
-        ("register", files / "works.csv", "--splits", files / "splits.csv", "--opt-outs", files / "opt-outs.csv"),
-        ("check",),
-        ("freeze",),
-        ("train", "--effort", "tiny", "--base", files / "base.txt", "--twin"),
-        ("attribute", files / "ask.txt", "--prompt", "the river", "--held-out", "2"),
-        ("evaluate", "--contributors", "2"),
-        ("settle", files / "events.csv"),
-        ("report",),
-    ):
-        ran[command] = byline(command, *words, "--home", home, "--json")
-        assert ran[command].code == 0, (command, ran[command].err)
+    home, ran = tmp_path_factory.mktemp("project") / "home", {}
+    with contextlib.chdir(catalogue):
+        for step in STEPS:
+            words = shlex.split(step)
+            ran[words[0]] = byline(*words, "--home", home, "--json")
+            assert ran[words[0]].code == 0, (step, ran[words[0]].err)
     torch.set_num_threads(before)
-    return Project(home, files, ran)
+    return Project(home, catalogue, ran)

@@ -22,6 +22,16 @@ AUTHORS = {
 }
 COMMON = "the a of and in to was she he then while over under with slowly again".split()
 DAY = date.today()
+STEPS = (  # as the README shows them
+    "register works.csv --splits splits.csv --opt-outs opt-outs.csv",
+    "check",
+    "freeze",
+    "train --effort tiny --base base.txt --twin",
+    'attribute ask.txt --prompt "the river" --held-out 2',
+    "evaluate --contributors 2",
+    "settle events.csv",
+    "report",
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,92 @@
+"""The figures in the README, made from kept results: no number is typed by hand.
+
+    python benchmarks/figures.py                              # README.md from benchmarks/results/
+    python benchmarks/figures.py byline-demo/summary.json     # keep the summary of a demo first
+
+A test compares the README with what this prints.
+"""
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+DEMO = ROOT / "benchmarks" / "results" / "demo.json"
+START, END = "<!-- figures -->\n", "<!-- /figures -->\n"
+
+
+def keep(summary, to=DEMO):
+    """Keep a demo's summary with the day, the commit and the machine."""
+    told = json.loads(Path(summary).read_text(encoding="utf-8"))
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    told["date"], told["commit"] = datetime.date.today().isoformat(), commit.stdout.strip()
+    told["hardware"] = (
+        f"{os.cpu_count()} x {platform.machine()}, {platform.system()}, Python {platform.python_version()}"
+    )
+    to.parent.mkdir(exist_ok=True)
+    to.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+def table(told):
+    """Markdown of one demo's figures."""
+    loco, money = told["loco"], told["money"]
+    rank = f"rank correlation with retraining, {loco['contributors']} contributors left out"
+    rows = [
+        (f"**Byline**: {rank}", f"**{loco['byline']:.2f}**"),
+        ("BM25 (lexical similarity): the same", f"{loco['bm25']:.2f}"),
+        ("random scores: the same", f"{loco['random']:.2f}"),
+        ("lambda, the part of the pot that follows attribution", f"{told['lambda']:.2f}"),
+        ("CPU time of the training loop with the recorder, over without", f"{told['capture']['overhead_ratio']:.2f}"),
+        ("feature store, bytes per example and visit", f"{told['capture']['bytes_per_example']:,}"),
+        ("perplexity on held-out passages (single-token frequencies)", perplexity(told["perplexity"])),
+        (f"statements that verify, of {told['verify']['statements']}", f"{told['verify']['accepted']}"),
+        (
+            "paid to the contributor who said no; gained by the copycat",
+            f"{told['optout']['paid_nano']}; {copied(told)}",
+        ),
+        (f"received = allocated + held + commission, in nano-{money['currency']}", sums(money)),
+        ("seconds for everything", f"{told['seconds']['total']:.0f}"),
+    ]
+    lines = [
+        "| measured in one run of `byline demo` | |",
+        "|---|---|",
+        *(f"| {what} | {number} |" for what, number in rows),
+    ]
+    made = f"{told['date']}, commit {told['commit']}, {told['hardware']}."
+    return "\n".join([*lines, "", made]) + "\n"
+
+
+def perplexity(told):
+    return f"{told['heldout']:.0f} ({told['unigram']:.0f})"
+
+
+def copied(told):
+    return told["copycat"]["gain_nano"]
+
+
+def sums(money):
+    received, *parts = (int(money[f"{what}_nano"]) for what in ("received", "allocated", "held", "commission"))
+    return "exact" if received == sum(parts) else f"off by {received - sum(parts)}"
+
+
+def written(text, path=DEMO):
+    """The README's text with the figures of the kept results, if there are any, in their place."""
+    before, _, rest = text.partition(START)
+    _, _, after = rest.partition(END)
+    figures = (
+        table(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else "Not measured yet: `make demo`.\n"
+    )
+    return f"{before}{START}{figures}{END}{after}"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        keep(sys.argv[1])
+    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
