@@ -167,15 +167,9 @@ def attribute_command(
     as_json: JsonOption = False,
 ) -> None:
     """Say which works and contributors passages came from, with intervals and an unattributed rest."""
-    from byline.app.model import (
-        Training,
-        attribute,
-        generated_passages,
-        given_passages,
-        held_out_passages,
-        most_recorded,
-        texts_of,
-    )
+    from byline.app.answers import attribute
+    from byline.app.model import Training, texts_of
+    from byline.app.passages import generated_passages, given_passages, held_out_passages, most_recorded
 
     files = text or []
     if not (files or prompt or held_out):
@@ -202,7 +196,9 @@ def evaluate_command(
     as_json: JsonOption = False,
 ) -> None:
     """Retrain without some contributors and compare with what was predicted: the reliability lambda."""
-    from byline.app.model import Training, evaluate, evaluation_passages, most_recorded
+    from byline.app.answers import evaluate
+    from byline.app.model import Training
+    from byline.app.passages import evaluation_passages, most_recorded
 
     training = Training.open(Home.open(home, database), name)
     parties = most_recorded(training, contributors)

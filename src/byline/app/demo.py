@@ -8,21 +8,12 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from byline.app.answers import attribute, evaluate
 from byline.app.corpus import write_demo_catalogue
 from byline.app.home import Home, freeze_manifest, read_json, register, write_json
-from byline.app.model import (
-    Progress,
-    Training,
-    attribute,
-    evaluate,
-    evaluation_passages,
-    generated_passages,
-    held_out_passages,
-    most_recorded,
-    texts_of,
-    train_model,
-)
+from byline.app.model import Progress, Training, texts_of, train_model
 from byline.app.money import STANDARD_POLICY, pay, read_events
+from byline.app.passages import evaluation_passages, generated_passages, held_out_passages, most_recorded
 from byline.app.report import write_report
 from byline.app.view import NOTICE, made_now, people, report_data
 from byline.core import AppError

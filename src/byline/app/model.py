@@ -1,41 +1,33 @@
-"""Train while recording, ask where passages come from, and measure the answers against retraining."""
+"""Train while recording, and open what a training left behind."""
 
 import os
 import platform
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
-from itertools import pairwise
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from byline.app.home import Home, cluster_of, new_training, read_kept, write_json
-from byline.attribution import GroupScores, Run, ShareRule, group_scores, open_run, share_table
-from byline.core import AppError, AttributionError, ExampleId, Manifest, PartyId, QueryId, ScoreTable, WorkId, query_id
-from byline.evaluation import LeaveOut, agreement, reliability
-from byline.lookup import BM25, Overlap, TextIndex, words
+from byline.app.home import Home, new_training, read_kept, write_json
+from byline.attribution import Run, SketchTransport, open_run
+from byline.core import AppError, Manifest, WorkId
 from byline.training import (
     Corpus,
     Job,
     Outcome,
-    Query,
     Recipe,
     Retraining,
     build_corpus,
-    generate,
     load_corpus,
     load_model,
     mean_log_likelihood,
-    measure_query,
     pretrain,
     save_corpus,
     save_model,
-    token_log_likelihood,
     train,
     unigram,
 )
@@ -44,15 +36,6 @@ from byline.training import (
 
 Floats = npt.NDArray[np.float64]
 Progress = Callable[[str, int, int], None]  # what, done, of
-EVALUATION_PROMPTS = (
-    "The condition of the country",
-    "It is the duty of Congress to",
-    "Peace with other nations",
-    "The people of the United States",
-    "I recommend that",
-)
-NORMAL_90 = 1.6449  # standard errors on each side of a 90 % interval
-SEGMENT = 12  # tokens of a passage that are asked about together, so that its text can be coloured
 
 
 def silent(what: str, done: int, of: int) -> None:
@@ -173,6 +156,11 @@ class Training:
         run = open_run(home.run(name))
         return cls(home, name, told, corpus, recipe, run, home.registry.manifest(told["manifest"]))
 
+    @cached_property
+    def transport(self) -> SketchTransport:
+        """Fitted once for all questions that are asked of the run."""
+        return SketchTransport().fit(self.run.store)
+
     def model(self, stage: str = "final") -> nn.Module:
         return load_model(self.home.training(self.name), self.recipe, stage)
 
@@ -186,355 +174,10 @@ class Training:
         return " and ".join(self.home.names[part.party] for part in self.home.works[work].contributions)
 
 
-# --- passages ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """An output whose origin is asked: token ids, of which those from `start` on are measured."""
-
-    id: QueryId
-    kind: str  # "generated" | "held-out" | "given"
-    title: str
-    author: str  # of a held-out passage
-    tokens: tuple[int, ...]
-    start: int
-
-    @property
-    def query(self) -> Query:
-        return Query(self.tokens, self.start)
-
-
-def generated_passages(training: Training, prompts: Sequence[str], tokens: int = 96) -> list[Passage]:
-    """Raises: AttributionError("empty-query") for a prompt without text."""
-    model, passages = training.model(), []
-    for number, prompt in enumerate(prompts):
-        ids = _tokens(training, prompt, prompt)
-        made = generate(model, ids, tokens, seed=training.recipe.seed + number)
-        name = query_id(training.corpus.tokenizer.decode(made), "generated")
-        passages.append(Passage(name, "generated", prompt, "", tuple(made), len(ids)))
-    return passages
-
-
-def held_out_passages(training: Training, parties: Iterable[PartyId], each: int) -> list[Passage]:
-    """Up to `each` passages per contributor from works that were trained on, but from spans that were not."""
-    passages, wanted = [], dict.fromkeys(parties, each)
-    for example, row in zip(training.corpus.held_out, training.corpus.held_out_MT.tolist(), strict=True):
-        work = training.home.works[example.work]
-        party = work.contributions[0].party
-        if wanted.get(party, 0) > 0 and len(work.contributions) == 1:
-            wanted[party] -= 1
-            name = query_id(example.id, "held-out")
-            passages.append(Passage(name, "held-out", work.title, training.credit(work.id), tuple(row), 1))
-    return passages
-
-
-def given_passages(training: Training, text: str, title: str) -> list[Passage]:
-    """A text of any length, in windows of the training's sequence length. Raises: AttributionError("empty-query")."""
-    ids = _tokens(training, text, title)
-    if len(ids) < 2:
-        raise AttributionError("empty-query", f"{title} is a single token", "give at least two words")
-    size = training.recipe.sequence
-    windows = [ids[at : at + size] for at in range(0, len(ids), size)]
-    windows = [window for window in windows if len(window) > 1]
-    named = [f"{title} ({n} of {len(windows)})" if len(windows) > 1 else title for n in range(1, len(windows) + 1)]
-    return [
-        Passage(query_id(f"{name}:{window}", "given"), "given", name, "", tuple(window), 1)
-        for name, window in zip(named, windows, strict=True)
-    ]
-
-
-def _tokens(training: Training, text: str, title: str) -> list[int]:
-    ids: list[int] = training.corpus.tokenizer.encode(text).ids
-    if not ids or not words(text):
-        raise AttributionError("empty-query", f"{title!r} has no words", "give at least two words of text")
-    return ids
-
-
-# --- attribute --------------------------------------------------------------------------------------------------
-
-
-def score_segments(
-    training: Training, passages: Sequence[Passage], progress: Progress = silent
-) -> tuple[ScoreTable, list[ScoreTable]]:
-    """Scores of every example on every passage, and the same taken apart into segments of SEGMENT tokens.
-
-    A passage is measured by its mean log-likelihood per token; its segments' measurements add up to that, and scores
-    are linear in the measurement, so the segments' scores add up to the passage's.
-    """
-    segments = {f"{p.id}#{n}": segment for p in passages for n, segment in enumerate(_segments(training, p))}
-    done = 0
-
-    def measure(model: nn.Module, segment: tuple[Passage, int, int]) -> Tensor:
-        nonlocal done
-        done += 1
-        progress("asking where passages come from", done, len(segments))
-        passage, start, stop = segment
-        values_T = token_log_likelihood(model, torch.tensor([passage.tokens]))[0]
-        return values_T[start - 1 : stop - 1].sum() / (len(passage.tokens) - passage.start)
-
-    table = training.run.score(training.model(), segments, measure)
-    parts, at = [], 0
-    for passage in passages:
-        stop = at + len(_segments(training, passage))
-        parts.append(ScoreTable(table.scores_QN[at:stop], table.query_ids[at:stop], table.example_ids, table.method))
-        at = stop
-    whole = np.stack([part.scores_QN.sum(0) for part in parts])
-    return ScoreTable(whole, tuple(p.id for p in passages), table.example_ids, table.method), parts
-
-
-def _segments(training: Training, passage: Passage) -> list[tuple[Passage, int, int]]:
-    """About SEGMENT tokens each; a segment begins where a word begins."""
-    starts = [passage.start]
-    for at in range(passage.start + 1, len(passage.tokens)):
-        if at - starts[-1] >= SEGMENT and training.corpus.begins_word(passage.tokens[at]):
-            starts.append(at)
-    return [(passage, start, stop) for start, stop in pairwise([*starts, len(passage.tokens)])]
-
-
-def outside_parts(training: Training, passages: Sequence[Passage]) -> list[float]:
-    """For each passage, the part of what the trained model knows of it that the base model knew already.
-
-    Knowing is log-likelihood above that of single-token frequencies; 0 where the base model knew no more than those.
-    """
-    final, base, unigram_V = training.model(), training.model("base"), unigram(training.corpus, training.recipe)
-    parts = []
-    for passage in passages:
-        common = float(unigram_V[list(passage.tokens[passage.start :])].mean())
-        knew, knows = (float(measure_query(model, passage.query)) - common for model in (base, final))
-        parts.append(min(max(knew / knows, 0.0), 1.0) if knows > 0 else 1.0)
-    return parts
-
-
-def attribute(training: Training, passages: Sequence[Passage], progress: Progress = silent) -> dict[str, Any]:
-    """For each passage and for all of them as one period: scores, shares with intervals, the rest, verbatim overlaps.
-
-    Shares are per cluster (for money) and per credit line (for people). Kept as attribution.json of the training.
-    """
-    whole, parts = score_segments(training, passages, progress)
-    works, clusters = training.works(), cluster_of(training.manifest)
-    by: dict[str, Sequence[str]] = {
-        "cluster": [clusters[w] for w in works],
-        "contributor": [training.credit(w) for w in works],
-        "work": [*works],
-    }
-    outside = outside_parts(training, passages)
-    index = TextIndex.build(trained_texts(training))
-    told = {
-        "training": training.name,
-        "run": training.run.id,
-        "method": whole.method,
-        "passages": [
-            _passage(training, passage, _row(whole, q), parts[q], by, outside[q], index)
-            for q, passage in enumerate(passages)
-        ],
-        "period": _period(training, whole, passages, by["cluster"], outside),
-    }
-    write_json(training.home.training(training.name) / "attribution.json", told)
-    return told
-
-
-def _row(table: ScoreTable, q: int) -> ScoreTable:
-    return ScoreTable(table.scores_QN[q : q + 1], table.query_ids[q : q + 1], table.example_ids, table.method)
-
-
-def _passage(
-    training: Training,
-    passage: Passage,
-    scores: ScoreTable,
-    segments: ScoreTable,
-    by: Mapping[str, Sequence[str]],
-    outside: float,
-    index: TextIndex,
-) -> dict[str, Any]:
-    decode = training.corpus.tokenizer.decode
-    text = decode(list(passage.tokens[passage.start :] if passage.kind == "generated" else passage.tokens))
-    overlaps = index.overlaps(text) if words(text) else []  # a window of a table may be all dashes
-    told: dict[str, Any] = {
-        "id": passage.id,
-        "kind": passage.kind,
-        "title": passage.title,
-        "author": passage.author,
-        "text": text,
-        "outside": outside,
-        "segments": _coloured(training, passage, segments, by["contributor"]),
-        "overlaps": _overlaps(training, overlaps),
-    }
-    for unit, groups in by.items():
-        found = group_scores(scores, groups)
-        table = share_table(found, passage.id, unit, scores.method, training.run.id, outside=outside)
-        told[unit] = {"shares": table.to_json(), "scores": _signed(found)}
-    return told
-
-
-def _signed(found: GroupScores) -> dict[str, float]:
-    return {name: float(score) for name, score in zip(found.names, found.sums_G, strict=True)}
-
-
-def _coloured(
-    training: Training, passage: Passage, segments: ScoreTable, credits: Sequence[str]
-) -> list[dict[str, Any]]:
-    """The passage's text cut at its segments, and who stands out in each: the largest score and its part of the
-    positive ones. A lead that is not measured stands out for nobody."""
-    names, sums_QG = segments.sum_by(credits)
-    first = passage.start if passage.kind == "generated" else 0
-    tokens, decode = list(passage.tokens), training.corpus.tokenizer.decode
-    text, bounds = decode(tokens[first:]), _segments(training, passage)
-    ends = [len(decode(tokens[first:stop])) for _, _, stop in bounds]
-    told, at = [], len(decode(tokens[first : passage.start]))
-    if at:
-        told.append({"text": text[:at], "contributor": "", "share": 0.0})
-    for row, end in zip(sums_QG, [*ends[:-1], len(text)], strict=True):
-        best, positive = int(row.argmax()), float(np.maximum(row, 0).sum())
-        share = float(row[best]) / positive if positive > 0 else 0.0
-        told.append({"text": text[at:end], "contributor": names[best] if row[best] > 0 else "", "share": share})
-        at = end
-    return told
-
-
 def trained_texts(training: Training) -> dict[WorkId, str]:
     """The texts of the training examples, by example id: what the model really read, without the held-out spans."""
     texts = {entry.work: training.home.registry.text(entry.work) for entry in training.manifest.entries}
     return {WorkId(e.id): texts[e.work][e.start : e.end] for e in training.corpus.examples}
-
-
-def _overlaps(training: Training, runs: Sequence[Overlap]) -> list[dict[str, Any]]:
-    """Verbatim runs that stand in the trained text of one single work, longest first."""
-    work_of = {example.id: example.work for example in training.corpus.examples}
-    found: dict[tuple[int, int, int], set[WorkId]] = {}
-    for run in runs:
-        found.setdefault((run.words, run.query_start, run.query_end), set()).add(work_of[ExampleId(run.work)])
-    return [
-        {
-            "start": start,
-            "end": end,
-            "words": words,
-            "work": work,
-            "title": training.home.works[work].title,
-            "contributor": training.credit(work),
-            "in_works": 1,
-        }
-        for (words, start, end), works in sorted(found.items(), reverse=True)
-        if len(works) == 1
-        for work in works
-    ]
-
-
-def _period(
-    training: Training, whole: ScoreTable, passages: Sequence[Passage], clusters: Sequence[str], outside: list[float]
-) -> dict[str, Any]:
-    """One share table over all generated passages, each weighing the same; scores are summed before any is clipped."""
-    weights_Q = np.array([float(p.kind == "generated") for p in passages])
-    if not weights_Q.any():
-        weights_Q = np.ones(len(passages))
-    found = group_scores(whole, clusters, weights_Q)
-    part = float(weights_Q @ np.array(outside) / weights_Q.sum())
-    return share_table(found, "period", "cluster", whole.method, training.run.id, outside=part).to_json()
-
-
-# --- evaluate ---------------------------------------------------------------------------------------------------
-
-
-def evaluate(
-    training: Training,
-    passages: Sequence[Passage],
-    parties: Sequence[PartyId],
-    today: date,
-    progress: Progress = silent,
-) -> dict[str, Any]:
-    """Leave each of `parties` out, retrain, and compare what every passage lost with what was predicted.
-
-    Byline's prediction uses the recorded run alone; BM25 and random scores are summed over the same examples. Kept as
-    evaluation.json of the training. Raises: EvaluationError("too-few-pairs").
-    """
-    examples = {party: _examples_of(training, party) for party in parties}
-    jobs = [
-        Job(training.home.training(training.name), frozenset(examples[party]), tuple(p.query for p in passages))
-        for party in parties
-    ]
-    retraining = Retraining(jobs)
-    scores, _ = score_segments(training, passages)
-    model = training.model()
-    full_Q = np.array([float(measure_query(model, p.query)) for p in passages])
-    steps = len(training.told["losses"])
-    outcomes = retraining.wait(lambda done: progress("retraining without a contributor", sum(done), steps * len(jobs)))
-    names = tuple(training.home.names[party] for party in parties)
-    without_CQ = np.array([outcome.log_likelihoods for outcome in outcomes])
-    truth = LeaveOut(names, tuple(p.id for p in passages), full_Q, without_CQ)
-    tables = [scores, lexical_scores(training, passages), random_scores(training, passages)]
-    predicted = [_sums(table, [examples[party] for party in parties]) for table in tables]
-    measured = [agreement(table.method, each, truth) for table, each in zip(tables, predicted, strict=True)]
-    told = {
-        "training": training.name,
-        "run": training.run.id,
-        "measured": today.isoformat(),
-        "contributors": list(names),
-        "queries": [{"id": p.id, "kind": p.kind, "title": p.title, "author": p.author} for p in passages],
-        "predicted": predicted[0].tolist(),
-        "actual": truth.actual_CQ.tolist(),
-        "methods": [each.to_json() for each in measured],
-        "reliability": reliability(training.run.id, measured[0], truth).to_json(),
-        "coverage": _coverage(scores, list(examples.values()), predicted[0], truth.actual_CQ, measured[0].slope),
-    }
-    write_json(training.home.training(training.name) / "evaluation.json", told)
-    return told
-
-
-def _coverage(
-    scores: ScoreTable, groups: Sequence[set[str]], predicted_CQ: Floats, actual_CQ: Floats, slope: float
-) -> float:
-    """Part of the retrained changes that the 90 % intervals around the predictions hold, after scaling by the slope."""
-    held = []
-    for c, group in enumerate(groups):
-        labels = ["left out" if example in group else "other" for example in scores.example_ids]
-        for q in range(len(scores.query_ids)):
-            found = group_scores(_row(scores, q), labels, rule=ShareRule(draws=1))
-            error = found.errors_G[found.names.index("left out")]
-            held.append(abs(actual_CQ[c, q] - slope * predicted_CQ[c, q]) <= NORMAL_90 * abs(slope) * error)
-    return float(np.mean(held))
-
-
-def evaluation_passages(training: Training, parties: Sequence[PartyId]) -> list[Passage]:
-    """What retraining is asked about: two held-out passages of everybody left out, one of four others, and five
-    generated ones; chosen by size of the record and fixed prompts, not by any result."""
-    others = [party for party in most_recorded(training, 4 * len(parties)) if party not in parties][-4:]
-    passages = generated_passages(training, EVALUATION_PROMPTS)
-    passages += held_out_passages(training, parties, each=2) + held_out_passages(training, others, each=1)
-    return list({passage.id: passage for passage in passages}.values())
-
-
-def most_recorded(training: Training, count: int) -> list[PartyId]:
-    """The contributors with the most recorded examples, ties by name: a rule that looks at no result."""
-    sizes: dict[PartyId, int] = {}
-    for work in training.works():
-        for part in training.home.works[work].contributions:
-            sizes[part.party] = sizes.get(part.party, 0) + 1
-    return sorted(sizes, key=lambda party: (-sizes[party], training.home.names[party]))[:count]
-
-
-def lexical_scores(training: Training, passages: Sequence[Passage]) -> ScoreTable:
-    """BM25 of each passage's text against each training example's text."""
-    ids, text_of = training.run.store.example_ids, trained_texts(training)
-    index = BM25({example: text_of[WorkId(example)] for example in ids})
-    rows = [index.scores(training.corpus.tokenizer.decode(list(p.tokens[p.start :]))) for p in passages]
-    return ScoreTable(np.stack(rows).astype(np.float32), tuple(p.id for p in passages), ids, "bm25")
-
-
-def random_scores(training: Training, passages: Sequence[Passage]) -> ScoreTable:
-    ids = training.run.store.example_ids
-    rows = np.random.default_rng(training.recipe.seed).standard_normal((len(passages), len(ids)))
-    return ScoreTable(rows.astype(np.float32), tuple(p.id for p in passages), ids, "random")
-
-
-def _examples_of(training: Training, party: PartyId) -> set[str]:
-    mine = {work.id for work in training.home.works.values() if any(part.party == party for part in work.contributions)}
-    return {example.id for example in training.corpus.examples if example.work in mine}
-
-
-def _sums(table: ScoreTable, groups: Sequence[set[str]]) -> Floats:
-    """predicted_CQ: scores summed over each contributor's examples."""
-    member_CN = np.array([[float(example in group) for example in table.example_ids] for group in groups])
-    return np.asarray(member_CN @ table.scores_QN.astype(np.float64).T)
 
 
 def texts_of(files: Sequence[Path]) -> list[str]:
