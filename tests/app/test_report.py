@@ -511,3 +511,10 @@ def test_what_was_not_measured_is_left_out(tmp_path):
 
 def page_text(data, tmp_path):
     return Page(render(data, tmp_path)).text
+
+
+def test_a_text_that_was_handed_in_is_called_that(tmp_path):
+    data = sample()
+    data["passages"][-1] |= {"kind": "given", "author": "", "title": "letter.txt"}
+    text = page_text(data, tmp_path)
+    assert "handed in to be asked about: “letter.txt”" in text

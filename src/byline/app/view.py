@@ -55,7 +55,7 @@ def report_data(training: Training, made: dict[str, Any]) -> dict[str, Any]:
 
 def _corpus(training: Training) -> dict[str, Any]:
     home, manifest = training.home, training.manifest
-    words = sum(len(home.registry.text(entry.work).split()) for entry in manifest.entries)
+    words = sum(len(home.registry.text(work).split()) for work in home.works)
     accounts = home.registry.accounts()
     refused = [
         {
