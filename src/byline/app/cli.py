@@ -229,7 +229,7 @@ def settle_command(
 ) -> None:
     """Divide money received by the rule of money, post it to the journal and write signed statements."""
     from byline.app.model import Training
-    from byline.app.money import divide, pay, read_events, read_policy
+    from byline.app.money import conservation, divide, pay, read_events, read_policy
 
     received, problems = read_events(events)
     refuse_problems(problems, as_json)
@@ -243,7 +243,7 @@ def settle_command(
         settlement, told = settled.settlement, {"posted": settled.posted, "statements": len(settled.statements)}
     totals = {f"{what}_nano": str(nano) for what, nano in settlement.totals().items()}
     told |= {"settlement": settlement.id, "currency": settlement.currency, **totals}
-    say(as_json, told, money_sentence(settlement))
+    say(as_json, told, conservation(settlement))
 
 
 @app.command("verify")
@@ -314,7 +314,7 @@ def say(as_json: bool, told: Any, sentence: str) -> None:
 
 def tell(as_json: bool, text: str) -> None:
     """A line on the way; with --json it goes to standard error."""
-    (err if as_json else out).print(text, highlight=False, soft_wrap=True)
+    (err if as_json else out).print(escape(text), highlight=False, soft_wrap=True)
 
 
 def refuse_problems(problems: list[Problem], as_json: bool) -> None:
@@ -368,13 +368,3 @@ def methods_table(told: dict[str, Any]) -> Table:
         interval = f"{method['low']:+.2f} to {method['high']:+.2f}"
         table.add_row(method["method"], f"{method['spearman']:+.3f}", interval, f"{method['pearson']:+.3f}")
     return table
-
-
-def money_sentence(settlement: Any) -> str:
-    from byline.ledger import amount_text
-
-    totals = {what: amount_text(nano, settlement.currency) for what, nano in settlement.totals().items()}
-    return (
-        f"{totals['received']} received = {totals['allocated']} allocated + {totals['held']} held + "
-        f"{totals['commission']} commission, to the last nano-unit."
-    )

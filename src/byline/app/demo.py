@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from byline.app.answers import attribute, evaluate
-from byline.app.corpus import write_demo_catalogue
+from byline.app.corpus import DemoFiles, write_demo_catalogue
 from byline.app.home import Home, freeze_manifest, read_json, register, write_json
 from byline.app.model import Progress, Training, texts_of, train_model
-from byline.app.money import STANDARD_POLICY, pay, read_events
+from byline.app.money import STANDARD_POLICY, conservation, pay, read_events
 from byline.app.passages import evaluation_passages, generated_passages, held_out_passages, most_recorded
 from byline.app.report import write_report
 from byline.app.view import NOTICE, made_now, people, report_data
-from byline.core import AppError
+from byline.core import PPB, PPM, AppError
+from byline.ledger import Settlement
 from byline.training import Recipe
 
 PROMPTS = (
@@ -45,60 +46,83 @@ def run_demo(folder: Path, effort: str, today: date, progress: Progress, tell: T
     home = fresh_home(folder)
     agreed, changed = today - timedelta(days=30), today + timedelta(days=60)
     files = write_demo_catalogue(folder / "catalogue", agreed, changed)
-    counts, problems = register(home, files.works, files.splits, files.opt_outs, today)
-    if counts is None:
-        raise AppError("demo-catalogue", f"{len(problems)} problems, first: {problems[0]}", "reinstall byline[demo]")
-    tell(f"Registered {counts.works} works by {counts.parties} contributors.")
-    manifest = freeze_manifest(home, today)
-    tell(f"Gate: {len(manifest.entries)} works admitted, {len(manifest.refused)} refused. {manifest.id}")
-
-    told = train_model(home, manifest, recipe, NAME, base=texts_of(files.base), twin=True, progress=progress)
+    admit(home, files, today, tell)
+    told = train_model(
+        home, home.registry.latest_manifest(), recipe, NAME, base=texts_of(files.base), twin=True, progress=progress
+    )
     tell(
         f"Trained {told['parameters']:,} parameters: held-out {told['heldout']:.2f} nats per token, single-token "
         f"frequencies {told['unigram']:.2f}. Recording cost {told['overhead_ratio'] - 1:+.1%} CPU time."
     )
     training = Training.open(home, NAME)
-    parties = most_recorded(training, LEAVE_OUT)
-    passages = generated_passages(training, PROMPTS) + held_out_passages(training, parties[:4], each=1)
-    attribute(training, passages, progress)
-    measured = evaluate(training, evaluation_passages(training, parties), parties, today, progress)
-    byline, bm25, chance = (method["spearman"] for method in measured["methods"])
-    tell(
-        f"Left {len(parties)} contributors out, retrained, and compared: rank correlation {byline:+.2f} "
-        f"(BM25 {bm25:+.2f}, random {chance:+.2f})."
-    )
+    ask(training, today, progress, tell)
     settled = pay(training, _fee(folder, today, changed), STANDARD_POLICY, datetime.now(UTC))
     faults = home.journal.check()
     if faults:
         raise AppError("journal-faults", f"the journal does not compute: {faults[0]}", "keep the folder and report it")
-    tell(NOTICE)
+    tell(f"{conservation(settled.settlement)} {NOTICE}")
     data = report_data(training, made_now(today, time.monotonic() - started))
-    report = folder / "report.html"
-    write_report(data, report)
-    shown = people(training, settled.settlement)
-    totals = settled.settlement.totals()
+    write_report(data, folder / "report.html")
     summary = {
+        **_summary(training, settled.settlement, data),
+        "report": str(folder / "report.html"),
+        "seconds": {"train": told["cpu_seconds"], "total": time.monotonic() - started},
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+    tell(
+        f"{summary['verify']['accepted']} of {summary['verify']['statements']} statements verify; one with a digit "
+        f"changed was {'refused' if summary['verify']['tampered_refused'] else 'ACCEPTED'}."
+    )
+    write_json(folder / "summary.json", summary)
+    return summary
+
+
+def admit(home: Home, files: DemoFiles, today: date, tell: Tell) -> None:
+    """Register the catalogue, check every work and freeze the admitted ones."""
+    counts, problems = register(home, files.works, files.splits, files.opt_outs, today)
+    if counts is None:
+        raise AppError("demo-catalogue", f"{len(problems)} problems, first: {problems[0]}", "reinstall byline[demo]")
+    tell(f"Registered {counts.works} works by {counts.parties} contributors.")
+    manifest = freeze_manifest(home, today)
+    rules = ", ".join(sorted({decision.rule for decision in manifest.refused}))
+    tell(f"Gate: {len(manifest.entries)} works admitted, {len(manifest.refused)} refused ({rules}). {manifest.id}")
+
+
+def ask(training: Training, today: date, progress: Progress, tell: Tell) -> None:
+    """Attribute generated and held-out passages, then measure such answers by retraining."""
+    parties = most_recorded(training, LEAVE_OUT)
+    passages = generated_passages(training, PROMPTS) + held_out_passages(training, parties[:4], each=1)
+    first = attribute(training, passages, progress)["passages"][0]
+    lines = sorted(first["contributor"]["shares"]["lines"], key=lambda line: -line["ppb"])[:3]
+    behind = ", ".join(f"{line['id']} {line['ppb'] / PPB:.0%}" for line in lines)
+    rest = first["contributor"]["shares"]["unattributed_ppb"] / PPB
+    tell(f"It wrote, after “{first['title']}”: “{' '.join(first['text'].split())}”")
+    tell(f"Behind it: {behind}; unattributed {rest:.0%}.")
+    measured = evaluate(training, evaluation_passages(training, parties), parties, today, progress)
+    byline, bm25, chance = (method["spearman"] for method in measured["methods"])
+    tell(
+        f"Left {len(parties)} contributors out, retrained, and compared: rank correlation {byline:+.2f} "
+        f"(BM25 {bm25:+.2f}, random {chance:+.2f}); lambda {measured['reliability']['lambda_ppm'] / PPM:.2f}."
+    )
+
+
+def _summary(training: Training, settlement: Settlement, data: dict[str, Any]) -> dict[str, Any]:
+    """The demo's promises as numbers of this run."""
+    told, shown, totals = training.told, people(training, settlement), settlement.totals()
+    byline, bm25, chance = (method["spearman"] for method in data["check"]["methods"])
+    return {
         "perplexity": {"heldout": data["training"]["perplexity"], "unigram": data["training"]["unigram_perplexity"]},
-        "capture": {
-            "overhead_ratio": told["overhead_ratio"],
-            "bytes_per_example": told["bytes_per_example"],
-            "identical_weights": told["identical_weights"],
-        },
-        "loco": {"contributors": len(parties), "byline": byline, "bm25": bm25, "random": chance},
-        "lambda": measured["reliability"]["lambda_ppm"] / 1e6,
+        "capture": {name: told[name] for name in ("overhead_ratio", "bytes_per_example", "identical_weights")},
+        "loco": {"contributors": data["check"]["retrainings"], "byline": byline, "bm25": bm25, "random": chance},
+        "lambda": data["check"]["lambda"],
         "money": {
-            "currency": settled.settlement.currency,
+            "currency": settlement.currency,
             **{f"{what}_nano": str(totals[what]) for what in ("received", "allocated", "held", "commission")},
         },
         "verify": {key: data["verify"][key] for key in ("statements", "accepted", "tampered_refused")},
         "optout": {"in_manifest": shown["optout"]["in_manifest"], "paid_nano": shown["optout"]["paid_nano"]},
         "copycat": {"gain_nano": shown["copycat_gain_nano"]},
-        "report": str(report),
-        "seconds": {"train": told["cpu_seconds"], "total": time.monotonic() - started},
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
-    write_json(folder / "summary.json", summary)
-    return summary
 
 
 def fresh_home(folder: Path) -> Home:

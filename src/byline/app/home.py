@@ -22,7 +22,6 @@ from byline.core import (
     Problem,
     Work,
     WorkId,
-    sha256_hex,
 )
 from byline.disclosure import Log, SigningKey, create_key, load_key
 from byline.gate import Clusters, decide_all, find_clusters, freeze, write_manifest
@@ -242,8 +241,3 @@ def _plain(name: str) -> str:
     if not name or name.startswith(".") or not all(c.isalnum() or c in "._-" for c in name):
         raise AppError("bad-name", f"{name!r} cannot name a training", "letters, digits, dot, dash and underscore")
     return name
-
-
-def files_digest(paths: Sequence[Path]) -> Iterator[tuple[str, str]]:
-    for path in paths:
-        yield path.name, sha256_hex(path.read_bytes())

@@ -17,7 +17,6 @@ from byline.core import (
     LedgerError,
     Manifest,
     Party,
-    PartyId,
     Problem,
     Reliability,
     RevenueEvent,
@@ -33,6 +32,7 @@ from byline.ledger import (
     Settlement,
     Terms,
     Unattributed,
+    amount_text,
     canonical_stakes,
     payable,
     settle,
@@ -176,9 +176,13 @@ def _kept(settlement: Settlement, home: Home, written: Sequence[tuple[Party, Pat
     }
 
 
-def paid_nano(settlement: Settlement, party: PartyId) -> int:
-    """What a settlement owes a party, by its lines."""
-    return sum(line.nano for line in settlement.lines if line.account == payable(party))
+def conservation(settlement: Settlement) -> str:
+    """Where all of the money went, in one sentence."""
+    totals = {what: amount_text(nano, settlement.currency) for what, nano in settlement.totals().items()}
+    return (
+        f"{totals['received']} received = {totals['allocated']} allocated + {totals['held']} held + "
+        f"{totals['commission']} commission, to the last nano-unit."
+    )
 
 
 def verify(path: Path, key: Path) -> Verification:
