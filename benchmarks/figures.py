@@ -59,7 +59,8 @@ def table(told):
         "|---|---|",
         *(f"| {what} | {number} |" for what, number in rows),
     ]
-    made = f"{told['date']}, commit {told['commit']}, {told['hardware']}."
+    ahead = "is ahead of" if loco["byline"] > loco["bm25"] else "does not beat"
+    made = f"Byline {ahead} BM25 in this run. {told['date']}, commit {told['commit']}, {told['hardware']}."
     return "\n".join([*lines, "", made]) + "\n"
 
 

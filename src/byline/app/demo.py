@@ -102,7 +102,8 @@ def ask(training: Training, today: date, progress: Progress, tell: Tell) -> None
     byline, bm25, chance = (method["spearman"] for method in measured["methods"])
     tell(
         f"Left {len(parties)} contributors out, retrained, and compared: rank correlation {byline:+.2f} "
-        f"(BM25 {bm25:+.2f}, random {chance:+.2f}); lambda {measured['reliability']['lambda_ppm'] / PPM:.2f}."
+        f"(BM25 {bm25:+.2f}, random {chance:+.2f}); lambda {measured['reliability']['lambda_ppm'] / PPM:.2f}. "
+        f"Byline {'is ahead of' if byline > bm25 else 'does not beat'} BM25 here."
     )
 
 
