@@ -61,16 +61,21 @@ def train_model(
     After an error nothing of it is left. Raises: AppError("nothing-held-out") and those of `new_training`,
     TrainingError, StoreError.
     """
+    with new_training(home, name) as folder:  # refuses a taken name before any work is done
+        corpus = _corpus(home, manifest, recipe, base, progress)
+        told = _train(home, manifest, recipe, name, folder, corpus, twin, progress)
+        write_json(folder / "training.json", told)
+    return told
+
+
+def _corpus(home: Home, manifest: Manifest, recipe: Recipe, base: Sequence[str], progress: Progress) -> Corpus:
     progress("vocabulary and examples", 0, 1)
     texts = {entry.work: home.registry.text(entry.work) for entry in manifest.entries}
     corpus = build_corpus(texts, recipe, base)
     if not corpus.held_out:
         says = f"no work has more than {recipe.spans_per_work} x {recipe.sequence} tokens, so no span can be held out"
         raise AppError("nothing-held-out", says, "register at least one longer work")
-    with new_training(home, name) as folder:
-        told = _train(home, manifest, recipe, name, folder, corpus, twin, progress)
-        write_json(folder / "training.json", told)
-    return told
+    return corpus
 
 
 def _train(
