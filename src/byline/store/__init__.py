@@ -4,8 +4,27 @@ A run is a folder of raw little-endian arrays that numpy maps in place, and a ma
 digests. docs/feature-store.md gives the format in fifteen lines.
 """
 
+from byline.store.codec import decode_ids, encode_ids, quantise
+from byline.store.files import PartFile, map_checked, read_checked, sync_folder, write_file
 from byline.store.format import Blob, Group, RunManifest, RunSpec, Shard
 from byline.store.read import RunReader, open_store
 from byline.store.write import RunWriter
 
-__all__ = ["Blob", "Group", "RunManifest", "RunReader", "RunSpec", "RunWriter", "Shard", "open_store"]
+__all__ = [
+    "Blob",
+    "Group",
+    "PartFile",
+    "RunManifest",
+    "RunReader",
+    "RunSpec",
+    "RunWriter",
+    "Shard",
+    "decode_ids",
+    "encode_ids",
+    "map_checked",
+    "open_store",
+    "quantise",
+    "read_checked",
+    "sync_folder",
+    "write_file",
+]
