@@ -1,19 +1,21 @@
 """Taps: what is read off a layer while the user's own backward pass runs.
 
-A linear layer's weight gradient is, for one example, the sum over its positions of (gradient at the output) times
-(activation at the input). A tap keeps the input at forward time and, when the gradient of the output arrives, writes
-the projected sum of every example of the batch at once: no second backward, no loop over examples, no vmap.
+The weight gradient of a linear layer, a convolution or an embedding is, for one example, the sum over its positions of
+(gradient at the output) times (activation at the input). A tap keeps the input at forward time and, when the gradient
+of the output arrives, writes the projected sum of every example of the batch at once: no second backward, no loop over
+examples, no vmap. Layers that share one weight are one tap, and what they bring is added.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
+from byline.capture.layers import Layer, Lookup, layer_of
 from byline.capture.projector import Projector
+from byline.capture.ranks import plain, plain_name
 from byline.core import CaptureError, Record
 
 # Suffixes: B rows of a batch, T positions, O outputs, I inputs, K features
@@ -29,31 +31,6 @@ class Uncaptured(Record):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tap:
-    """One captured weight: its layer (several, if layers share the weight), and the two sides of its projection."""
-
-    name: str
-    modules: tuple[nn.Module, ...]
-    weight: nn.Parameter
-    transposed: bool  # HF Conv1D keeps (in, out), nn.Linear (out, in)
-    left_OK: Tensor
-    right_IK: Tensor
-
-    @property
-    def width(self) -> int:
-        return self.left_OK.shape[1] * self.right_IK.shape[1]
-
-    def project(self, input_BTI: Tensor, grad_BTO: Tensor, scale: "Scale | None") -> Tensor:
-        """Features (B, K), float32: per-example weight gradients, scaled from both sides, projected, flattened."""
-        inputs, grads = input_BTI.float(), grad_BTO.float()
-        left, right = self.left_OK.to(grads.device), self.right_IK.to(inputs.device)
-        if scale is not None:
-            left, right = scale.out_O[:, None] * left, scale.in_I[:, None] * right
-        inputs, grads = inputs @ right, grads @ left
-        return torch.einsum("btk,btl->bkl", grads, inputs).flatten(1)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Scale:
     """Per-output and per-input factors by which a layer's gradient is multiplied before it is projected."""
 
@@ -61,73 +38,170 @@ class Scale:
     in_I: Tensor
 
 
-def find_taps(model: nn.Module, projector: Projector) -> tuple[tuple[Tap, ...], tuple[Uncaptured, ...]]:
-    """Every trained nn.Linear and HF Conv1D as a tap, and every trained parameter that no tap covers, with the reason.
+@dataclass(slots=True, eq=False)
+class Sides:
+    """The two sides of a projection, scaled, on the device where they are needed: kept until the scale changes."""
 
-    Raises: CaptureError("nothing-to-capture") if the model has no such layer.
+    scale: Scale | None = None
+    left_OK: Tensor | None = None
+    right_IK: Tensor | None = None
+
+    def of(self, tap: "Tap", scale: Scale | None, device: torch.device) -> tuple[Tensor, Tensor]:
+        left, right = self.left_OK, self.right_IK
+        if left is None or right is None or scale is not self.scale or left.device != device:
+            left = _scaled(tap.left_OK, None if scale is None else scale.out_O, device)
+            right = _scaled(tap.right_IK, None if scale is None else scale.in_I, device)
+            self.scale, self.left_OK, self.right_IK = scale, left, right
+        return left, right
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tap:
+    """One captured weight: its layer (several, if layers share the weight), and the two sides of its projection.
+
+    The weight's gradient is read as a matrix of outputs by inputs; of a convolution, inputs are the numbers of a patch;
+    of an embedding, tokens are the inputs, unless it shares its weight with an output layer, whose outputs they are.
     """
-    layers = _layers(model)
-    taps = tuple(_tap(modules, name, projector) for name, modules in layers)
+
+    name: str
+    modules: tuple[nn.Module, ...]
+    weight: nn.Parameter
+    transposed: bool  # HF Conv1D and nn.Embedding keep (in, out), nn.Linear (out, in)
+    left_OK: Tensor
+    right_IK: Tensor
+    layer: Layer  # how calls of `modules[0]` are read; `tapped` hands over taps that know which module was called
+    _sides: Sides = field(default_factory=Sides, init=False)
+
+    @property
+    def width(self) -> int:
+        return self.left_OK.shape[1] * self.right_IK.shape[1]
+
+    def matrix(self, tensor: Tensor) -> Tensor:
+        """A tensor of the weight's shape (its gradient, its second moment) as outputs by inputs: (O, I)."""
+        return tensor.T if self.transposed else tensor.flatten(1)
+
+    def project(self, inputs: Tensor, grads: Tensor, scale: Scale | None) -> Tensor:
+        """Features (B, K), float32: per-example weight gradients, scaled from both sides, projected, flattened."""
+        left, right = self._sides.of(self, scale, grads.device)
+        inputs = inputs.float() if inputs.is_floating_point() else inputs
+        with torch.autocast(grads.device.type, enabled=False):
+            if self.layer.transposed == self.transposed:
+                out, into = self.layer.factors(inputs, grads.float(), left, right)
+            else:  # the weight is used here the other way round than where the tap has its name from
+                into, out = self.layer.factors(inputs, grads.float(), right, left)
+            return torch.bmm(out, into.transpose(1, 2)).flatten(1)
+
+
+Receive = Callable[[Tap, Tensor, Tensor], None]
+
+
+def _scaled(side_DK: Tensor, scale_D: Tensor | None, device: torch.device) -> Tensor:
+    """(D, K), laid out column by column, as the products want it."""
+    side_DK = side_DK.to(device)
+    if scale_D is not None:
+        side_DK = scale_D.to(device)[:, None] * side_DK
+    return side_DK.T.contiguous().T
+
+
+def find_taps(model: nn.Module, projector: Projector) -> tuple[tuple[Tap, ...], tuple[Uncaptured, ...]]:
+    """Every trained Linear, HF Conv1D, Conv1d to 3d and Embedding as a tap, and every trained parameter that no tap
+    covers, with the reason. Wrappers (DistributedDataParallel, torch.compile, activation checkpointing) change no name.
+
+    Raises: CaptureError("nothing-to-capture") if the model has no such layer, CaptureError("no-such-layer") if the
+    projector is to skip one that is not there.
+    """
+    model = plain(model)
+    found, reasons = _layers(model, projector)
+    taps = tuple(_tap(name, modules, projector) for name, modules in found)
     if not taps:
         raise CaptureError(
-            "nothing-to-capture", f"{type(model).__name__} has no trained Linear or Conv1D layer", "check requires_grad"
+            "nothing-to-capture",
+            f"{type(model).__name__} has no trained Linear, Conv or Embedding layer that can be read",
+            "check requires_grad",
         )
-    return taps, tuple(_uncaptured(model, taps))
+    return taps, tuple(_uncaptured(model, taps, reasons))
 
 
-def _layers(model: nn.Module) -> list[tuple[str, list[nn.Module]]]:
-    """Name and module of every trained layer that can be read; modules that share a weight stand together."""
-    found: dict[int, tuple[str, list[nn.Module]]] = {}
-    for name, module in model.named_modules():
-        # nn.MultiheadAttention uses the weight of its out_proj without ever calling it
-        readable = isinstance(module, nn.Linear) and not isinstance(module, NonDynamicallyQuantizableLinear)
-        weight = module.weight if readable or _is_conv1d(module) else None
-        if isinstance(weight, nn.Parameter) and weight.requires_grad:
-            found.setdefault(id(weight), (name, []))[1].append(module)
-    return list(found.values())
+def _layers(model: nn.Module, projector: Projector) -> tuple[list[tuple[str, list[nn.Module]]], dict[str, str]]:
+    """Name and modules of every weight that can be read, and why others of such layers cannot, by parameter."""
+    found: dict[int, list[tuple[str, nn.Module]]] = {}
+    reasons: dict[str, str] = {}
+    kinds = [(plain_name(name), module, layer_of(module)) for name, module in model.named_modules()]
+    kinds = [item for item in kinds if item[2] is not None]
+    if strangers := sorted(set(projector.skip) - {name for name, _, _ in kinds}):
+        raise CaptureError(
+            "no-such-layer", f"the model has no layer {strangers[0]!r} to skip", "name one of its layers"
+        )
+    for name, module, layer in kinds:
+        weight = getattr(module, "weight", None)
+        if name in projector.skip or isinstance(layer, str):
+            reasons[_weight_of(name)] = layer if isinstance(layer, str) else "left out by the projector's skip"
+        elif isinstance(weight, nn.Parameter) and weight.requires_grad:
+            found.setdefault(id(weight), []).append((name, module))
+    return [_named(group) for group in found.values()], reasons
 
 
-def _tap(modules: list[nn.Module], name: str, projector: Projector) -> Tap:
-    weight, transposed = modules[0].weight, _is_conv1d(modules[0])
+def _named(group: list[tuple[str, nn.Module]]) -> tuple[str, list[nn.Module]]:
+    """Layers that share a weight go by the name of the first, an embedding by that of the layer it is tied to."""
+    group = sorted(group, key=lambda item: isinstance(item[1], nn.Embedding))
+    return group[0][0], [module for _, module in group]
+
+
+def _tap(name: str, modules: list[nn.Module], projector: Projector) -> Tap:
+    weight, layer = modules[0].weight, _layer(modules[0])
     if not isinstance(weight, nn.Parameter):
         raise CaptureError("nothing-to-capture", f"{name}.weight is not a parameter", "check requires_grad")
-    outputs, inputs = reversed(weight.shape) if transposed else weight.shape
+    outputs, inputs = weight.shape[0], weight.shape[1:].numel()
+    if layer.transposed:
+        outputs, inputs = inputs, outputs
     left, right = projector.side(name, "out", outputs), projector.side(name, "in", inputs)
-    return Tap(name or "model", tuple(modules), weight, transposed, left, right)
+    return Tap(name or "model", tuple(modules), weight, layer.transposed, left, right, layer)
 
 
-def _is_conv1d(module: nn.Module) -> bool:
-    """transformers' Conv1D, recognised by shape: capture must not import transformers."""
-    return type(module).__name__ == "Conv1D" and hasattr(module, "nf") and getattr(module, "weight", None) is not None
+def _layer(module: nn.Module) -> Layer:
+    layer = layer_of(module)
+    if layer is None or isinstance(layer, str):
+        raise CaptureError("nothing-to-capture", f"{type(module).__name__} cannot be read", "check requires_grad")
+    return layer
 
 
-def _uncaptured(model: nn.Module, taps: tuple[Tap, ...]) -> Iterator[Uncaptured]:
+def _weight_of(name: str) -> str:
+    return f"{name}.weight".lstrip(".")
+
+
+def _uncaptured(model: nn.Module, taps: tuple[Tap, ...], reasons: dict[str, str]) -> Iterator[Uncaptured]:
     layers = {id(module) for tap in taps for module in tap.modules}
     modules = model.named_modules(remove_duplicate=False)
-    read = {f"{name}.weight".lstrip(".") for name, module in modules if id(module) in layers}
+    read = {_weight_of(plain_name(name)) for name, module in modules if id(module) in layers}
     uses: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
-        uses.setdefault(id(parameter), []).append(name)
+        uses.setdefault(id(parameter), []).append(plain_name(name))
     for name, parameter in model.named_parameters():
         unread = [use for use in uses[id(parameter)] if use not in read]
         tied = [use for use in uses[id(parameter)] if use in read]
         if not parameter.requires_grad or not unread:
             continue
+        reason = reasons.get(unread[0], "not the weight of a Linear, Conv or Embedding layer")
         if tied:
-            yield Uncaptured(", ".join(unread), 0, f"tied to {tied[0]}: only its use there is recorded")
+            yield Uncaptured(", ".join(unread), 0, f"{reason}; tied to {tied[0]}: only its use there is recorded")
         else:
-            yield Uncaptured(name, parameter.numel(), "not the weight of a Linear or Conv1D layer")
+            yield Uncaptured(plain_name(name), parameter.numel(), reason)
 
 
 @contextmanager
-def tapped(taps: Iterable[Tap], receive: Callable[[Tap, Tensor, Tensor], None]) -> Iterator[None]:
-    """While open, call `receive(tap, input_BTI, grad_BTO)` whenever a backward pass reaches a tapped layer.
+def tapped(taps: Iterable[Tap], receive: Receive) -> Iterator[None]:
+    """While open, call `receive(tap, inputs, grads)` whenever a backward pass reaches a tapped layer.
 
-    Forward passes without gradients are ignored. `receive` is called once per forward of the layer; a layer used twice
-    is reported twice. The hooks return nothing, so training is bit-identical with and without them.
+    `inputs` and `grads` have the rows first and are what `tap.project` wants: of a Linear layer (B, T, I) and
+    (B, T, O), of an embedding token ids (B, T), of a convolution what the layer takes and gives. Forward passes without
+    gradients are ignored. `receive` is called once per forward of the layer; a layer used twice is reported twice. The
+    hooks return nothing, so training is bit-identical with and without them.
+
+    Raises, in the backward pass: CaptureError("changed-input") if the input was overwritten in between,
+    CaptureError("batch-size") if an embedding was asked for the positions 0, 1, 2, ... of all rows at once.
     """
     handles = [
-        module.register_forward_hook(_forward_hook(tap, receive), with_kwargs=True)
+        module.register_forward_hook(_forward_hook(replace(tap, layer=_layer(module)), receive), with_kwargs=True)
         for tap in taps
         for module in tap.modules
     ]
@@ -139,17 +213,38 @@ def tapped(taps: Iterable[Tap], receive: Callable[[Tap, Tensor, Tensor], None]) 
 
 
 def _forward_hook(
-    tap: Tap, receive: Callable[[Tap, Tensor, Tensor], None]
+    tap: Tap, receive: Receive
 ) -> Callable[[nn.Module, tuple[Tensor, ...], dict[str, Tensor], Tensor], None]:
     def hook(module: nn.Module, args: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor) -> None:
         if not (torch.is_grad_enabled() and output.requires_grad):
             return
-        inputs = _as_BTD(next(iter((*args, *named.values()))).detach())
-        output.register_hook(lambda grad: receive(tap, inputs, _as_BTD(grad.detach())))  # type: ignore[no-untyped-call]
+        inputs = next(iter((*args, *named.values()))).detach()
+        version = inputs._version
+
+        def arrived(grad: Tensor) -> None:
+            _check_input(tap, inputs, version)
+            receive(tap, tap.layer.inputs(inputs), tap.layer.grads(grad.detach()))
+
+        output.register_hook(arrived)  # type: ignore[no-untyped-call]
 
     return hook
 
 
-def _as_BTD(tensor: Tensor) -> Tensor:
-    """Batch first; all dimensions between it and the last are positions. A single vector is a batch of one."""
-    return tensor.reshape(len(tensor) if tensor.ndim > 1 else 1, -1, tensor.shape[-1])
+def _check_input(tap: Tap, inputs: Tensor, version: int) -> None:
+    """Autograd checks this too, but not where autocast has made it keep a copy of its own."""
+    if inputs._version != version:
+        raise CaptureError(
+            "changed-input",
+            f"the input of layer {tap.name} was overwritten between its forward and its backward pass",
+            "write `x = x + y` instead of `x += y` where the layer's input is changed",
+        )
+    if isinstance(tap.layer, Lookup) and inputs.ndim == 1 and len(inputs) > 1 and _is_range(inputs):
+        raise CaptureError(
+            "batch-size",
+            f"layer {tap.name} was asked for the ids 0 to {len(inputs) - 1} without a batch dimension, for all rows",
+            f"give each row its own positions (expand them to the batch), or Projector(skip=({tap.name!r},))",
+        )
+
+
+def _is_range(ids: Tensor) -> bool:
+    return torch.equal(ids, torch.arange(len(ids), dtype=ids.dtype, device=ids.device))

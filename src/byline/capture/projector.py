@@ -16,10 +16,15 @@ from byline.core import CaptureError, Record, digest
 
 @dataclass(frozen=True, slots=True)
 class Projector(Record):
-    """`rank` rows per side and the seed. Raises: CaptureError("bad-rank")."""
+    """`rank` rows per side, the seed, and the names of layers to leave out. Raises: CaptureError("bad-rank").
+
+    Layers are left out whose rows cannot be told apart, such as a table of positions that is looked up once for all
+    rows; their weights are then reported as uncaptured.
+    """
 
     rank: int = 16
     seed: int = 0
+    skip: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.rank < 1:
