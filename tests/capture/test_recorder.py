@@ -190,7 +190,7 @@ def test_the_run_says_what_it_did_not_capture(tmp_path):
 
     train(tmp_path / "run", Llama(), adamw, [[[0, 1]]])
     notes = json.loads(open_store(tmp_path / "run").spec.extra)
-    assert notes["optimizer"] == "adam"
+    assert notes["optimizer"] == "adamw"
     assert notes["captured"] + sum(item["size"] for item in notes["uncaptured"]) == notes["parameters"]
     assert "model.norm.weight" in {item["parameter"] for item in notes["uncaptured"]}
 

@@ -1,18 +1,29 @@
 """Capture: what every training example taught the model, written down while it trains."""
 
+from byline.capture.checkpoint import Snapshot, named_parameters, random_states, state_name, states_in, weights_digest
 from byline.capture.hooks import Scale, Tap, Uncaptured, find_taps, tapped
-from byline.capture.optimizer import OptimizerView
+from byline.capture.optimizer import KINDS, OptimizerView
 from byline.capture.projector import Projector
-from byline.capture.recorder import Recorder, weights_digest
+from byline.capture.recorder import Recorder
+from byline.capture.steplog import broken_link, chained, random_digest
 
 __all__ = [
+    "KINDS",
     "OptimizerView",
     "Projector",
     "Recorder",
     "Scale",
+    "Snapshot",
     "Tap",
     "Uncaptured",
+    "broken_link",
+    "chained",
     "find_taps",
+    "named_parameters",
+    "random_digest",
+    "random_states",
+    "state_name",
+    "states_in",
     "tapped",
     "weights_digest",
 ]

@@ -12,97 +12,115 @@ over the batch it carries the 1/batch (or 1/tokens) that the optimizer saw, with
 divided by the number of accumulated micro-batches carries that too. So the rows of a step always add up to the
 gradient of the step, whatever the convention. Clipping and loss scaling come after the backward pass; the step log
 keeps the one factor by which the gradients of all layers were multiplied between it and `optimizer.step()`.
+
+What is recorded of the run is enough to walk it again (byline.attribution.read_trajectory): a line per step, chained to
+the line before (`capture.steplog`), and the states of weights, buffers, moments and random generators before the first
+step, at the end and between them at equal amounts of summed learning rate (`capture.checkpoint`).
 """
 
-import hashlib
 import json
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 
+from byline.capture.batches import Batch, common_denominator
+from byline.capture.checkpoint import (
+    Schedule,
+    named_parameters,
+    random_states,
+    state_name,
+    take_snapshot,
+    weights_digest,
+)
+from byline.capture.gradients import Gauge
 from byline.capture.hooks import Scale, Tap, find_taps, tapped
-from byline.capture.optimizer import OptimizerView
+from byline.capture.optimizer import Optimizers, OptimizerView
 from byline.capture.projector import Projector
+from byline.capture.ranks import plain
+from byline.capture.steplog import StepLog, random_digest
 from byline.core import CaptureError, RunId, digest, make_id
 from byline.store import Group, RunSpec, RunWriter, open_store
 
 REFRESH = 10  # optimizer steps between two looks at the second moment, after the first ten
 
 
-@dataclass(slots=True)
-class Batch:
-    """Rows of one `recorder.batch`: their ids and, per layer, the features that the backward pass has brought."""
+class Scaler(Protocol):
+    """torch.amp.GradScaler, or what behaves like it."""
 
-    ids: tuple[str, ...]
-    features: dict[str, Tensor] = field(default_factory=dict)
-    held: list[tuple[Tap, Tensor, Tensor]] = field(default_factory=list)  # until Adam has a second moment
-
-    @property
-    def layers(self) -> set[str]:
-        """Names of the layers that the backward pass has reached."""
-        return {*self.features, *(tap.name for tap, _, _ in self.held)}
-
-    def add(self, tap: Tap, features_BK: Tensor) -> None:
-        before = self.features.get(tap.name)
-        self.features[tap.name] = features_BK if before is None else before + features_BK
+    def get_scale(self) -> float: ...
 
 
 class Recorder:
     """Writes a run folder while the model trains; the trained weights are bit-identical with and without it.
 
+    `optimizer`: the one that trains the model, or a list of several that step in turn (Muon and AdamW).
     `path`: the run folder, which must not exist unless `resume_at` names the optimizer step to go on from: load that
     step's checkpoint of model and optimizer first; recorded rows of that step and later are dropped, the loop makes
-    them again. `projector`: rank and seed of the sketch. `allowed`: if given, ids of the manifest's examples; any other
-    is refused before it can teach anything.
-    Raises: CaptureError("nothing-to-capture", "unknown-optimizer", "not-optimised"); on entering, StoreError
-    ("not-empty") if the folder holds something, and when resuming those of `RunWriter.resume`.
+    them again.
+    `projector`: rank and seed of the sketch.
+    `allowed`: if given, ids of the manifest's examples; any other is refused before it can teach anything.
+    `checkpoints`: that many states, up to twice as many, are kept on the way, beside those at the start and the end;
+    0 keeps none, and the run cannot be walked again.
+    `max_norm`: norm to which the loop clips gradients; without it a replay can only repeat the factors.
+    `scaler`: the gradient scaler, if the loss goes through one.
+    `hash_weights_every`: optimizer steps between two digests of all weights in the step log, beside those at kept
+    states; 0 for none.
+    Raises: CaptureError("nothing-to-capture", "unknown-optimizer", "not-optimised", "foreign-parameter"); on entering,
+    StoreError("not-empty") if the folder holds something, and when resuming those of `RunWriter.resume`.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizers,
         path: str | Path,
         *,
         projector: Projector | None = None,
         allowed: frozenset[str] | None = None,
         resume_at: int | None = None,
+        checkpoints: int = 6,
+        max_norm: float | None = None,
+        scaler: Scaler | None = None,
+        hash_weights_every: int = 0,
     ) -> None:
         self.model = model
         self.path = Path(path)
         self.projector = projector or Projector()
         self.allowed = allowed
+        self.max_norm = max_norm
+        self.scaler = scaler
+        self.hash_weights_every = hash_weights_every
         self.taps, self.uncaptured = find_taps(model, self.projector)
         self._view = OptimizerView.of(optimizer, self.taps)
+        self._view.describe(model)
+        self._settings = self._view.settings()  # as the log has them
+        self._gauge = Gauge(tap.weight for tap in self.taps)
+        self._schedule = Schedule(checkpoints)
         self._scales: dict[str, Scale | None] = {}
         self._step = resume_at or 0
         self._resume = resume_at is not None
         self._batch: Batch | None = None
         self._pending: list[Batch] = []
+        self._log = StepLog()
+        self._stepped: set[int] = set()  # optimizers that have taken the step, while others have not
         self._layers_checked = False
-        self._norm_after_backward = 0.0
-        self._clip = 1.0
         self._open: ExitStack | None = None
         self._writer: RunWriter | None = None
 
     def __enter__(self) -> Self:
-        spec = self._spec()
-        if self._resume:
-            spec = replace(spec, run=open_store(self.path).spec.run)  # named after the weights it began with
-            self._writer = RunWriter.resume(self.path, self._step, spec)
-        else:
-            self._writer = RunWriter.create(self.path, spec)
+        self._writer = self._begin()
         self._open = ExitStack()
         self._open.enter_context(tapped(self.taps, self._receive))
-        optimizer = self._view.optimizer
-        self._open.callback(optimizer.register_step_pre_hook(self._before_step).remove)
-        self._open.callback(optimizer.register_step_post_hook(self._after_step).remove)
+        for optimizer in self._view.optimizers:
+            self._open.callback(optimizer.register_step_pre_hook(self._before_step).remove)
+            self._open.callback(optimizer.register_step_post_hook(self._after_step).remove)
         self._look_at_optimizer()
         return self
 
@@ -127,15 +145,21 @@ class Recorder:
         self._opened().flush()
 
     @contextmanager
-    def batch(self, example_ids: Sequence[str]) -> Iterator[None]:
+    def batch(self, example_ids: Sequence[str], denominator: float | None = None) -> Iterator[None]:
         """Forward and backward of one (micro-)batch; `example_ids[b]` names row b.
 
-        Raises: CaptureError("no-ids", "not-in-manifest", "no-backward", "batch-size", "not-open").
+        `denominator`: what the sum of the rows' losses was divided by, before any loss scaling; the same for all
+        micro-batches of a step. Without it, the number of rows of the whole step, which is right for `loss.mean()` and
+        for equal micro-batches whose mean is divided by their number.
+        Raises: CaptureError("no-ids", "not-in-manifest", "no-backward", "batch-size", "bad-denominator", "not-open").
         """
         self._opened()
         ids = tuple(example_ids)
         self._check_ids(ids)
-        self._batch = Batch(ids)
+        _check_denominator(self._step, denominator)
+        if not self._log.begun:
+            self._begin_step()
+        self._batch = Batch(ids, denominator)
         try:
             yield
             if not self._batch.layers:
@@ -145,7 +169,10 @@ class Recorder:
                     "call the model and loss.backward() inside `with recorder.batch(ids):`",
                 )
             self._pending.append(self._batch)
-            self._norm_after_backward = self._norm()
+            self._gauge.read()
+        except BaseException:
+            self._log.skip(ids)
+            raise
         finally:
             self._batch = None
 
@@ -179,42 +206,80 @@ class Recorder:
                 f"optimizer step {self._step} follows no recorded batch: its examples would be lost",
                 "put forward and backward inside `with recorder.batch(ids):`",
             )
-        self._check_layers()
-        after = self._norm_after_backward
-        self._clip = self._norm() / after if after > 0 else 1.0
+        if id(optimizer) in self._stepped:
+            raise CaptureError(
+                "uneven-steps",
+                f"{type(optimizer).__name__} steps again before the other optimizers have taken step {self._step}",
+                "let every optimizer step once after each batch, or record without the one that does not",
+            )
+        if not self._stepped:
+            self._check_layers()
+            self._note_update()
 
     def _after_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        self._stepped.add(id(optimizer))
+        if len(self._stepped) == len(self._view.optimizers):
+            self._stepped = set()
+            self._end_step()
+
+    # --- steps ----------------------------------------------------------------------------------------------------
+
+    def _begin_step(self) -> None:
+        """Before the first batch: the state that a replay of this step has to start from."""
+        states = random_states()
+        self._log.note(rng=random_digest(states))
+        keep, dropped = self._schedule.due()
+        if keep or (self.hash_weights_every and self._step % self.hash_weights_every == 0):
+            sha256 = weights_digest(self.model).hex()
+            self._log.note(weights=sha256)
+            if keep:
+                self._keep_state(self._opened(), states, sha256, wait=False)
+        for taken in dropped:
+            self._opened().drop_blob(state_name(taken))
+
+    def _note_update(self) -> None:
+        """What the optimizers are about to do with the gradients."""
+        rates = self._view.rates()
+        self._log.note(
+            lr={tap.name: self._view.learning_rate(tap.weight) for tap in self.taps},
+            rates=rates,
+            clip=self._gauge.factor(),
+            denominator=common_denominator(self._pending, self._step),
+        )
+        if self.scaler is not None and (scale := float(self.scaler.get_scale())) != 1:
+            self._log.note(scale=scale)
+        settings = self._view.settings()
+        if settings != self._settings:
+            self._log.note(settings=settings)
+            self._settings = settings
+
+    def _end_step(self) -> None:
         if self._step < 10 or self._step % REFRESH == 0 or any(batch.held for batch in self._pending):
             self._look_at_optimizer()
         writer = self._opened()
         for batch in self._pending:
-            for tap, inputs, grads in batch.held:
-                if tap.name in self._scales:  # else its gradient was thrown away before the step
-                    batch.add(tap, tap.project(inputs, grads, self._scales[tap.name]))
-            rows = [batch.features.get(tap.name, torch.zeros(len(batch.ids), tap.width)).cpu() for tap in self.taps]
-            writer.append(self._step, batch.ids, torch.cat(rows, dim=1).numpy())
-        writer.end_step(self._step, {"clip": self._clip, "lr": self._learning_rates()})
+            batch.project_held(self._scales)
+            writer.append(self._step, batch.ids, batch.rows(self.taps))
+        line = self._log.close(self._step, [batch.ids for batch in self._pending])
+        writer.end_step(self._step, line)
+        self._schedule.ended(line["rates"])
         self._pending = []
         self._step += 1
+
+    def _keep_state(self, writer: RunWriter, states: dict[str, Tensor], sha256: str, *, wait: bool) -> None:
+        snapshot = take_snapshot(self.model, self._view.optimizers, states, self._step, sha256)
+        writer.put_blob(state_name(self._step), snapshot.to_array(), wait=wait)
 
     # --- parts --------------------------------------------------------------------------------------------------
 
     def _look_at_optimizer(self) -> None:
         self._scales = {tap.name: self._view.scale(tap) for tap in self.taps if self._view.ready(tap)}
 
-    def _learning_rates(self) -> dict[str, float]:
-        return {tap.name: self._view.learning_rate(tap.weight) for tap in self.taps}
-
-    def _norm(self) -> float:
-        """Norm of all recorded layers' gradients: clipping and unscaling multiply it as they multiply them."""
-        return float(nn.utils.get_total_norm(self._gradients()))
-
-    def _gradients(self) -> list[Tensor]:
-        return [tap.weight.grad for tap in self.taps if tap.weight.grad is not None]
-
     def _forget_skipped_step(self) -> None:
         """Gradients that were thrown away without a step (a loss scaler skipping an overflow) taught nothing."""
-        if self._pending and self._norm_after_backward != 0.0 and not any(grad.any() for grad in self._gradients()):
+        if self._pending and self._gauge.moved and not self._gauge.any_left():
+            for batch in self._pending:
+                self._log.skip(batch.ids)
             self._pending = []
 
     def _check_layers(self) -> None:
@@ -249,19 +314,39 @@ class Recorder:
             raise CaptureError("not-open", "the recorder is not open", "use `with recorder:` around the training loop")
         return self._writer
 
-    def _spec(self) -> RunSpec:
+    def _begin(self) -> RunWriter:
+        """A new run, or an old one cut back to the step to resume at, with its log taken up."""
+        if not self._resume:
+            writer = RunWriter.create(self.path, self._spec(self._settings))
+            self._log = StepLog(writer.spec.run)
+            return writer
+        before = open_store(self.path).spec
+        # named after the weights that it began with, and described by the settings, which a schedule may have changed
+        settings = [group.get("settings") for group in json.loads(before.extra).get("groups", ())]
+        writer = RunWriter.resume(self.path, self._step, replace(self._spec(settings), run=before.run))
+        self._log, self._settings = StepLog(before.run), settings
+        for line in open_store(self.path).step_log:
+            self._schedule.due()
+            self._schedule.ended(line["rates"])
+            self._log = StepLog(line["chain"])
+            self._settings = line.get("settings", self._settings)
+        return writer
+
+    def _spec(self, settings: list[Any]) -> RunSpec:
         groups = tuple(Group(tap.name, tap.width) for tap in self.taps)
-        shapes = [[name, list(p.shape)] for name, p in self.model.named_parameters()]
+        shapes = [[name, list(p.shape)] for name, p in named_parameters(self.model).items()]
+        described = zip(self._view.describe(self.model), settings, strict=False)
         notes = {
             "optimizer": self._view.kind,
+            "groups": [{**group, "settings": said} for group, said in described],
+            "max_norm": self.max_norm,
             "uncaptured": [item.to_json() for item in self.uncaptured],
             "parameters": sum(p.numel() for p in self.model.parameters() if p.requires_grad),
             "captured": sum(tap.weight.numel() for tap in self.taps),
         }
-        model = f"{type(self.model).__name__}:{digest(shapes)[:16]}"
-        run = RunId(
-            make_id("run", self.path.name, model, weights_digest(self.model).hex(), digest(self.projector.to_json()))
-        )
+        model = f"{type(plain(self.model)).__name__}:{digest(shapes)[:16]}"
+        weights = weights_digest(self.model).hex()
+        run = RunId(make_id("run", self.path.name, model, weights, digest(self.projector.to_json())))
         return RunSpec(run, model, groups, json.dumps(self.projector.to_json()), json.dumps(notes))
 
     def _write_end(self, writer: RunWriter) -> None:
@@ -272,15 +357,16 @@ class Recorder:
             if scale is not None:
                 writer.put_blob(f"scale_out.{index}", scale.out_O.detach().cpu().numpy())
                 writer.put_blob(f"scale_in.{index}", scale.in_I.detach().cpu().numpy())
-        writer.put_blob(
-            "weights_sha256", torch.frombuffer(bytearray(weights_digest(self.model)), dtype=torch.uint8).numpy()
+        weights = weights_digest(self.model)
+        writer.put_blob("weights_sha256", torch.frombuffer(bytearray(weights), dtype=torch.uint8).numpy())
+        if self._schedule.wanted:
+            self._keep_state(writer, random_states(), weights.hex(), wait=True)
+
+
+def _check_denominator(step: int, denominator: float | None) -> None:
+    if denominator is not None and not 0 < denominator < math.inf:
+        raise CaptureError(
+            "bad-denominator",
+            f"step {step}: losses cannot be divided by {denominator}",
+            "give the number by which the sum of the rows' losses was divided, or leave it out",
         )
-
-
-def weights_digest(model: nn.Module) -> bytes:
-    """SHA-256 over the names, shapes and bytes of all parameters, in order."""
-    state = hashlib.sha256()
-    for name, parameter in model.named_parameters():
-        state.update(f"{name}{tuple(parameter.shape)}{parameter.dtype}".encode())
-        state.update(parameter.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return state.digest()

@@ -88,6 +88,7 @@ class RunFolder:
         self._lock = lock
         self._shard: OpenShard | None = None
         self._blobs: list[Blob] = []
+        self._dropped: set[str] = set()
 
     @classmethod
     def create(cls, path: Path, spec: RunSpec, shard_rows: int | None) -> "RunFolder":
@@ -144,21 +145,32 @@ class RunFolder:
         (self.path / "blobs").mkdir(exist_ok=True)
         write_file(self.path / blob.file, array)
         self._blobs.append(blob)
+        self._dropped.discard(name)
+
+    def drop_blob(self, name: str) -> None:
+        """Forget an array: at once if no commit has named it, else with the next commit."""
+        self._dropped.add(name)
+        committed = self.manifest.files()
+        for blob in self._blobs:
+            if blob.name == name and blob.file not in committed:
+                (self.path / blob.file).unlink(missing_ok=True)
+        self._blobs = [blob for blob in self._blobs if blob.name != name]
 
     def commit(self) -> None:
         """Make every step and blob added so far durable and visible."""
-        if self._shard is None and not self._blobs:
+        if self._shard is None and not self._blobs and not self._dropped:
             return
         shards = self.manifest.shards
         if self._shard is not None:
             shards = (*shards, self._shard.close())
             sync_folder(self.path / "shards")
             self._shard = None
-        blobs = {blob.name: blob for blob in (*self.manifest.blobs, *self._blobs)}
+        known = (*self.manifest.blobs, *self._blobs)
+        blobs = {blob.name: blob for blob in known if blob.name not in self._dropped}
         replaced = self.manifest.files() | {blob.file for blob in self._blobs}
         named = replace(self.manifest, shards=shards, blobs=tuple(blobs[name] for name in sorted(blobs)))
         write_file(self.path / MANIFEST, named.to_bytes())
-        self.manifest, self._blobs = named, []
+        self.manifest, self._blobs, self._dropped = named, [], set()
         for file in replaced - named.files():
             (self.path / file).unlink()
 

@@ -95,9 +95,11 @@ class RunWriter:
         self._batches = []
         self._next_step += 1
 
-    def put_blob(self, name: str, array: npt.NDArray[Any]) -> None:
+    def put_blob(self, name: str, array: npt.NDArray[Any], *, wait: bool = True) -> None:
         """Keep an array beside the rows; it replaces one of the same name. Visible after the next commit.
 
+        Without `wait` the array, which must not be changed any more, is written behind the training's back, and a fault
+        of the disk shows up in a later call.
         Raises: StoreError("bad-name", "bad-blob", "closed") and those of earlier rows, as `append`.
         """
         if not is_blob_name(name):
@@ -106,7 +108,15 @@ class RunWriter:
         if array.dtype.name not in DTYPES:
             fix = "give plain numbers; view bfloat16 as uint16 and say so in the spec's extra"
             raise StoreError("bad-blob", f"blob {name}: dtype {array.dtype} has no place in the format", fix)
-        self._wait_for(partial(self._folder.put_blob, name, array))
+        job = partial(self._folder.put_blob, name, array)
+        if wait:
+            self._wait_for(job)
+        else:
+            self._hand_over(job)
+
+    def drop_blob(self, name: str) -> None:
+        """Forget the array of that name, if there is one, with the next commit. Raises: as `flush`."""
+        self._hand_over(partial(self._folder.drop_blob, name))
 
     def flush(self) -> None:
         """Return when every ended step and every blob is durable. Raises: as `append`, of earlier rows."""
@@ -143,6 +153,10 @@ class RunWriter:
             raise StoreError("closed", f"{self._folder.path}: the writer is closed", "RunWriter.resume(path, step)")
         if self._fault is not None:
             raise self._fault
+
+    def _hand_over(self, job: Callable[[], None]) -> None:
+        self._check()
+        self._queue.put((job, None))
 
     def _wait_for(self, job: Callable[[], None]) -> None:
         self._check()

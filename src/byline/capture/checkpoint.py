@@ -1,0 +1,197 @@
+"""States of a training that are kept on the way: weights, buffers, the optimizer's moments, random generators.
+
+A state is one safetensors file, kept as an array of bytes beside the rows of the run. When to keep one is decided
+without knowing how long the training will be: states stand at equal amounts of summed learning rate, and when there
+are twice as many as wanted every other one goes and the amount doubles.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from byline.capture.ranks import plain, plain_name
+from byline.core import CaptureError
+
+FIRST = 8  # optimizer steps whose summed learning rate is the first amount between two states
+
+Named = Mapping[str, Tensor]
+
+
+class Schedule:
+    """Which states to keep: between `wanted` and twice as many, at equal amounts of summed learning rate, besides the
+    one before the first step. Follows from the rates alone, so a resumed run decides as an unbroken one would."""
+
+    def __init__(self, wanted: int) -> None:
+        self.wanted = wanted
+        self._kept: dict[int, int] = {}  # amounts passed -> steps taken
+        self._steps = 0
+        self._sum = 0.0
+        self._amount = 0.0
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """Numbers of steps taken at which states are kept now, without the first."""
+        return tuple(self._kept.values())
+
+    def ended(self, rates: Sequence[float]) -> None:
+        """A step has ended, which the parameter groups took at these learning rates; their mean counts."""
+        self._steps += 1
+        self._sum += sum(abs(rate) for rate in rates) / len(rates)
+        if self._steps >= FIRST and self._amount == 0:
+            self._amount = self._sum
+
+    def due(self) -> tuple[bool, tuple[int, ...]]:
+        """Whether to keep the state as it is now, and which of those kept before are to go. Asked once per step."""
+        if self._steps == 0:
+            return self.wanted > 0, ()
+        passed = math.floor(self._sum / self._amount + 1e-6) if self.wanted and self._amount else 0
+        if passed <= max(self._kept, default=0):
+            return False, ()
+        before = {*self.kept}
+        self._kept[passed] = self._steps
+        while len(self._kept) >= 2 * self.wanted:
+            self._double()
+        return self._steps in self.kept, tuple(sorted(before.difference(self.kept)))
+
+    def _double(self) -> None:
+        """Of the states between two multiples of the doubled amount the first stays; those before the first go."""
+        thinned: dict[int, int] = {}
+        for passed, steps in self._kept.items():
+            if passed > 1:
+                thinned.setdefault(passed // 2, steps)
+        self._kept, self._amount = thinned, 2 * self._amount
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """A training before one of its steps. `moments["exp_avg_sq"][name]` and so on; names are those of the model.
+
+    `rng`: states of torch's generators, by device. `weights_sha256` (hex) is that of `weights_digest`.
+    """
+
+    weights: Named
+    buffers: Named
+    moments: Mapping[str, Named]
+    rng: Named
+    weights_sha256: str = ""
+    taken: int = 0
+
+    def to_array(self) -> npt.NDArray[np.uint8]:
+        """The bytes of a safetensors file: tensors "weights/NAME", "buffers/NAME", "moments/MOMENT/NAME", "rng/DEVICE",
+        and under "byline" the rest."""
+        tensors = {
+            **_prefixed("weights/", self.weights),
+            **_prefixed("buffers/", self.buffers),
+            **_prefixed("rng/", self.rng),
+        }
+        for moment, named in self.moments.items():
+            tensors |= _prefixed(f"moments/{moment}/", named)
+        about = json.dumps({"taken": self.taken, "weights_sha256": self.weights_sha256})
+        return np.frombuffer(safetensors.torch.save(tensors, {"byline": about}), dtype=np.uint8)
+
+    @classmethod
+    def from_array(cls, data: npt.NDArray[np.uint8]) -> "Snapshot":
+        """Inverse of `to_array`. Raises: CaptureError("bad-state")."""
+        raw = data.tobytes()
+        try:
+            tensors = safetensors.torch.load(raw)
+            about = json.loads(_metadata(raw)["byline"])
+            weights_sha256, taken = str(about["weights_sha256"]), int(about["taken"])
+        except (SafetensorError, ValueError, KeyError, TypeError) as fault:
+            fix = "start from another kept state, or record the run again"
+            raise CaptureError("bad-state", f"the bytes of a kept state cannot be read: {fault}", fix) from fault
+        kinds: dict[str, dict[str, Tensor]] = {"weights": {}, "buffers": {}, "rng": {}}
+        moments: dict[str, dict[str, Tensor]] = {}
+        for key, tensor in tensors.items():
+            kind, name = key.split("/", 1)
+            if kind == "moments":
+                moment, name = name.split("/", 1)
+                moments.setdefault(moment, {})[name] = tensor
+            else:
+                kinds[kind][name] = tensor
+        return cls(kinds["weights"], kinds["buffers"], moments, kinds["rng"], weights_sha256, taken)
+
+
+def take_snapshot(
+    model: nn.Module, optimizers: Iterable[torch.optim.Optimizer], rng: Named, taken: int, weights_sha256: str
+) -> Snapshot:
+    """The training as it stands, copied to the CPU."""
+    weights = {name: _copy(parameter) for name, parameter in named_parameters(model).items()}
+    buffers = {plain_name(name): _copy(buffer) for name, buffer in plain(model).named_buffers()}
+    return Snapshot(weights, buffers, _moments(model, optimizers), rng, weights_sha256, taken)
+
+
+def named_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Parameters by the names that they have in the user's own module, without wrappers."""
+    return {plain_name(name): parameter for name, parameter in plain(model).named_parameters()}
+
+
+def weights_digest(model: nn.Module) -> bytes:
+    """SHA-256 over the names, shapes and bytes of all parameters, in order."""
+    state = hashlib.sha256()
+    for name, parameter in named_parameters(model).items():
+        state.update(f"{name}{tuple(parameter.shape)}{parameter.dtype}".encode())
+        state.update(_gathered(parameter).cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return state.digest()
+
+
+def random_states() -> dict[str, Tensor]:
+    """States of torch's generators: the CPU's, and the current CUDA device's if CUDA is in use."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def state_name(taken: int) -> str:
+    """Name of the blob that holds the state after `taken` steps."""
+    return f"state.{taken:09d}"
+
+
+def states_in(blob_names: Iterable[str]) -> tuple[int, ...]:
+    """Numbers of steps taken at which the blobs named hold a state, ascending."""
+    return tuple(sorted(int(name.removeprefix("state.")) for name in blob_names if name.startswith("state.")))
+
+
+def _moments(model: nn.Module, optimizers: Iterable[torch.optim.Optimizer]) -> dict[str, dict[str, Tensor]]:
+    names = {id(parameter): name for name, parameter in named_parameters(model).items()}
+    moments: dict[str, dict[str, Tensor]] = {}
+    for optimizer in optimizers:
+        for parameter, state in optimizer.state.items():
+            for moment, value in state.items():
+                if isinstance(value, Tensor) and id(parameter) in names:
+                    moments.setdefault(moment, {})[names[id(parameter)]] = _copy(value)
+    return moments
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    """On the CPU, in one piece, sharing memory with nothing."""
+    return _gathered(tensor).to("cpu", copy=True).contiguous()
+
+
+def _gathered(tensor: Tensor) -> Tensor:
+    """All of a tensor that may be spread over processes."""
+    whole: Any = tensor.detach()
+    gathered: Tensor = whole.full_tensor() if hasattr(whole, "full_tensor") else whole
+    return gathered
+
+
+def _prefixed(prefix: str, named: Named) -> dict[str, Tensor]:
+    return {prefix + name: tensor for name, tensor in named.items()}
+
+
+def _metadata(raw: bytes) -> dict[str, str]:
+    """The free part of a safetensors header: eight bytes of length, then JSON."""
+    length = int.from_bytes(raw[:8], "little")
+    found: dict[str, str] = json.loads(raw[8 : 8 + length])["__metadata__"]
+    return found
