@@ -79,6 +79,18 @@ def test_most_rows_are_passed_over_and_none_is_missed(monkeypatch):
     assert np.array_equal(np.sort(scores_QN)[:, :-11:-1], top.scores_QM.astype(np.float32))
 
 
+@pytest.mark.parametrize("features", [20, 25])
+def test_a_row_that_only_the_low_half_sees_is_not_missed(features):
+    """Its product with the high half is 0, below that of all others; with the low half it is as large as can be."""
+    query_K = np.array([127.0] * features + [32512.0])  # 255 * 0 + 127, and 255 * 127 + 127
+    rows_NK = np.zeros((2000, features + 1), dtype=np.int8)
+    rows_NK[:, -1] = np.arange(2000) % 9 + 1
+    rows_NK[1500] = [127] * features + [0]
+    top = Scan(rows_NK, np.ones(2000, dtype=np.float32), threads=1, block=100).top(query_K[None], 2)
+    assert top.rows_QM[0, 0] == 1500 and top.scores_QM[0, 0] == pytest.approx(127 * 127 * features)
+    assert top.rows_QM[0, 1] == 8
+
+
 @pytest.mark.parametrize("block", [1, 13, 4096])
 def test_blocks_batches_and_threads_change_nothing(block):
     rows_NK, scales_N, queries_QK = world(1500, 24, 5)
