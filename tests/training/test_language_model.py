@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from byline.capture import weights_digest
 from byline.store import open_store
 from byline.training import Recipe, generate, mean_log_likelihood, new_model, pretrain, single_thread, train, unigram
-from byline.training.language_model import batch_order, weighted_loss
+from byline.training.language_model import LanguageTask, new_plan
+from byline.training.loop import Plan, weighted_loss
 
 
 def trained(corpus, recipe, **options):
@@ -34,8 +35,8 @@ def test_recording_changes_no_bit_and_sees_every_visit(corpus, recipe, tmp_path)
     recorded = trained(corpus, recipe, record_to=tmp_path / "run")
     assert weights_digest(recorded.model) == weights_digest(trained(corpus, recipe).model)
     store = open_store(tmp_path / "run")
-    batches = list(batch_order(len(corpus.examples), recipe))
-    seen = [corpus.examples[row].id for rows in batches for row in rows.tolist()]
+    batches = new_plan(corpus, recipe).rows
+    seen = [corpus.examples[row].id for rows in batches for row in rows]
     assert [store.example_ids[n] for n in store.examples_N] == seen
     assert store.n_steps == len(batches) == len(recorded.losses)
 
@@ -49,14 +50,14 @@ def test_weight_zero_is_absence_with_the_same_denominator(corpus, recipe):
     optimizer = torch.optim.AdamW(
         model.parameters(), betas=(0.9, recipe.beta2), eps=recipe.epsilon, weight_decay=recipe.weight_decay
     )
-    batches = list(batch_order(len(corpus.examples), recipe))
+    batches = new_plan(corpus, recipe).rows
     for step, rows in enumerate(batches):
         warm = min(1, (step + 1) / max(1, round(recipe.warmup * len(batches))))
         optimizer.param_groups[0]["lr"] = (
             recipe.learning_rate * warm * (1 + math.cos(math.pi * step / len(batches))) / 2
         )
         loss = torch.zeros(())
-        for row in rows.tolist():
+        for row in rows:
             if weights_N[row]:
                 tokens = corpus.tokens_NT[row : row + 1]
                 nll = F.cross_entropy(model(input_ids=tokens).logits[0, :-1], tokens[0, 1:])
@@ -108,17 +109,20 @@ def test_log_likelihood_is_the_loop(corpus, recipe):
         want = sum(float(log_p[t, tokens[t + 1]]) for t in range(len(tokens) - 1)) / (len(tokens) - 1)
         assert float(value) == pytest.approx(want, rel=1e-4)
     assert mean_log_likelihood(model, corpus.held_out_MT[:0]).tolist() == []
-    loss = weighted_loss(model, corpus.held_out_MT[:3], torch.tensor([1.0, 0.0, 0.5]))
+    loss = weighted_loss(LanguageTask({}), model, corpus.held_out_MT[:3], torch.tensor([1.0, 0.0, 0.5]))
     assert float(loss) == pytest.approx(-float(found[0] + 0.5 * found[2]) / 3, rel=1e-4)
 
 
 def test_every_epoch_is_a_permutation_without_the_last_incomplete_batch(recipe):
-    batches = [rows.tolist() for rows in batch_order(10, recipe)]  # batch 4: two whole ones per epoch
+    def order(examples):
+        return Plan.epochs([str(n) for n in range(examples)], epochs=recipe.epochs, batch=4, rate=1e-3).rows
+
+    batches = order(10)  # batch 4: two whole ones per epoch
     assert [len(rows) for rows in batches] == [4] * 4
     for epoch in (batches[:2], batches[2:]):
         rows = [row for batch in epoch for row in batch]
         assert len(set(rows)) == 8 and set(rows) <= set(range(10))
-    assert [sorted(rows.tolist()) for rows in batch_order(3, recipe)] == [[0, 1, 2]] * recipe.epochs  # one small batch
+    assert [sorted(rows) for rows in order(3)] == [[0, 1, 2]] * recipe.epochs  # one small batch
 
 
 def test_generation_follows_from_the_seed(recipe):

@@ -1,7 +1,64 @@
 """Attribution: from a query to the examples, works and contributors behind it, with the error stated."""
 
+from byline.attribution.intervals import Errors, from_half_widths, mean_table, seed_errors, stream_errors
+from byline.attribution.nulls import label_floors, query_floors, volume_proof
+from byline.attribution.reader import read_trajectory
+from byline.attribution.restore import new_optimizers, restore, set_rates
 from byline.attribution.run import Measure, Run, open_run
-from byline.attribution.shares import GroupScores, ShareRule, group_scores, share_table
+from byline.attribution.shares import (
+    GroupScores,
+    Mass,
+    Owners,
+    ShareRule,
+    contributor_table,
+    group_scores,
+    mass,
+    scaled,
+    share_table,
+    with_errors,
+    with_floors,
+)
+from byline.attribution.surrogate import Credit, RidgeGame, credit, leave_out, ridge_game
+from byline.attribution.task import Task
+from byline.attribution.trajectory import ParameterGroup, State, Step, Trajectory
 from byline.attribution.transport import SketchTransport
 
-__all__ = ["GroupScores", "Measure", "Run", "ShareRule", "SketchTransport", "group_scores", "open_run", "share_table"]
+__all__ = [
+    "Credit",
+    "Errors",
+    "GroupScores",
+    "Mass",
+    "Measure",
+    "Owners",
+    "ParameterGroup",
+    "RidgeGame",
+    "Run",
+    "ShareRule",
+    "SketchTransport",
+    "State",
+    "Step",
+    "Task",
+    "Trajectory",
+    "contributor_table",
+    "credit",
+    "from_half_widths",
+    "group_scores",
+    "label_floors",
+    "leave_out",
+    "mass",
+    "mean_table",
+    "new_optimizers",
+    "open_run",
+    "query_floors",
+    "read_trajectory",
+    "restore",
+    "ridge_game",
+    "scaled",
+    "seed_errors",
+    "set_rates",
+    "share_table",
+    "stream_errors",
+    "volume_proof",
+    "with_errors",
+    "with_floors",
+]

@@ -3,34 +3,42 @@
 from byline.training.corpus import Corpus, build_corpus, train_tokenizer
 from byline.training.folder import load_corpus, load_model, save_corpus, save_model
 from byline.training.language_model import (
-    Trained,
+    LanguageTask,
     generate,
     mean_log_likelihood,
     new_model,
+    new_optimizer,
+    new_plan,
     pretrain,
     single_thread,
     token_log_likelihood,
     train,
     unigram,
 )
+from byline.training.loop import Plan, Trained, fit
 from byline.training.recipe import Recipe
 from byline.training.retrain import Job, Outcome, Query, Retraining, measure_query, run_job
 
 __all__ = [
     "Corpus",
     "Job",
+    "LanguageTask",
     "Outcome",
+    "Plan",
     "Query",
     "Recipe",
     "Retraining",
     "Trained",
     "build_corpus",
+    "fit",
     "generate",
     "load_corpus",
     "load_model",
     "mean_log_likelihood",
     "measure_query",
     "new_model",
+    "new_optimizer",
+    "new_plan",
     "pretrain",
     "run_job",
     "save_corpus",

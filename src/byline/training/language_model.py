@@ -8,14 +8,10 @@ recipe gives the same weights bit for bit whatever the number of cores. A counte
 some examples' weights set to zero and all denominators kept (docs/method.md).
 """
 
-import math
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -25,35 +21,32 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from byline.capture import Projector, Recorder
 from byline.training.corpus import Corpus
+from byline.training.loop import Plan, Progress, Trained, fit, learning_rate
 from byline.training.recipe import Recipe
 
 # Suffixes: N training examples, B rows of a batch, T tokens, V vocabulary
 
-Progress = Callable[[int, int, float], None]  # step, steps, loss
-
-
-class Recording(Protocol):
-    """What the loop needs of a recorder; `Unrecorded` is the one that records nothing."""
-
-    def __enter__(self) -> object: ...
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> object: ...
-    def batch(self, example_ids: Sequence[str]) -> AbstractContextManager[None]: ...
-
-
-class Unrecorded:
-    def __enter__(self) -> None: ...
-    def __exit__(self, *error: object) -> None: ...
-    def batch(self, example_ids: Sequence[str]) -> AbstractContextManager[None]:
-        return nullcontext()
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trained:
-    model: nn.Module
-    losses: tuple[float, ...]  # nats per token, one per step
-    cpu_seconds: float  # of the loop, all threads of the process
+class LanguageTask:
+    """Sequences of tokens as a `Task`: each row's loss is its mean negative log-likelihood per token, nats."""
+
+    tokens_of: Mapping[str, Tensor]  # example id -> token ids (T,)
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> "LanguageTask":
+        return cls({example.id: row_T for example, row_T in zip(corpus.examples, corpus.tokens_NT, strict=True)})
+
+    def batch(self, example_ids: Sequence[str], step: int) -> Tensor:
+        return torch.stack([self.tokens_of[example] for example in example_ids])
+
+    def outputs(self, model: nn.Module, batch: Tensor) -> Tensor:
+        """Logits of every token but the first: (B, T-1, V)."""
+        logits_BTV: Tensor = model(input_ids=batch).logits[:, :-1]
+        return logits_BTV
+
+    def losses(self, outputs: Tensor, batch: Tensor) -> Tensor:
+        return -_log_likelihood(outputs, batch[:, 1:]).mean(1)
 
 
 def new_model(recipe: Recipe) -> nn.Module:
@@ -80,17 +73,13 @@ def pretrain(corpus: Corpus, recipe: Recipe, progress: Progress | None = None) -
     """The base model: one pass over `corpus.base_BT`, from the recipe's random weights; without base text, those."""
     with single_thread():
         model = new_model(recipe)
-        batches = torch.split(torch.arange(len(corpus.base_BT)), recipe.batch) if len(corpus.base_BT) else ()
-        optimizer = _optimizer(model, recipe, recipe.base_learning_rate)
-        for step, rows in enumerate(batches):
-            set_learning_rate(optimizer, recipe.base_learning_rate, recipe.warmup, step, len(batches))
-            loss = weighted_loss(model, corpus.base_BT[rows], torch.ones(len(rows)))
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-            optimizer.step()
-            optimizer.zero_grad()
-            if progress is not None:
-                progress(step + 1, len(batches), loss.item())
+        if len(corpus.base_BT):
+            ids = tuple(str(row) for row in range(len(corpus.base_BT)))
+            rows = tuple(tuple(part.tolist()) for part in torch.split(torch.arange(len(ids)), recipe.batch))
+            peak = recipe.base_learning_rate
+            rates = tuple(learning_rate(peak, recipe.warmup, step, len(rows)) for step in range(len(rows)))
+            task = LanguageTask(dict(zip(ids, corpus.base_BT, strict=True)))
+            fit(model, new_optimizer(model, recipe), task, Plan(ids, rows, rates, recipe.clip), progress=progress)
     return model
 
 
@@ -105,80 +94,52 @@ def train(
 ) -> Trained:
     """Train `model` in place; `weights_N` in [0, 1] weighs the examples (None: all 1), `record_to` a new run."""
     with single_thread():
-        weights_N = torch.ones(len(corpus.examples)) if weights_N is None else weights_N
-        optimizer = _optimizer(model, recipe, recipe.learning_rate)
-        recorder: Recording = Unrecorded()
+        optimizer, plan = new_optimizer(model, recipe), new_plan(corpus, recipe)
+        recorder = None
         if record_to is not None:
-            allowed = frozenset(example.id for example in corpus.examples)
+            allowed = frozenset(plan.example_ids)
             recorder = Recorder(model, optimizer, record_to, projector=Projector(recipe.rank), allowed=allowed)
-        return _loop(model, optimizer, recorder, corpus, recipe, weights_N, progress)
+        return fit(
+            model,
+            optimizer,
+            LanguageTask.of(corpus),
+            plan,
+            weights_N=weights_N,
+            recorder=recorder,
+            progress=progress,
+        )
 
 
-def _optimizer(model: nn.Module, recipe: Recipe, learning_rate: float) -> torch.optim.Optimizer:
+def new_plan(corpus: Corpus, recipe: Recipe) -> Plan:
+    return Plan.epochs(
+        [example.id for example in corpus.examples],
+        epochs=recipe.epochs,
+        batch=recipe.batch,
+        rate=recipe.learning_rate,
+        warmup=recipe.warmup,
+        clip=recipe.clip,
+        seed=recipe.seed,
+    )
+
+
+def new_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.AdamW(
         model.parameters(),
-        lr=learning_rate,
+        lr=recipe.learning_rate,
         betas=(0.9, recipe.beta2),
         eps=recipe.epsilon,
         weight_decay=recipe.weight_decay,
     )
 
 
-def _loop(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    recorder: Recording,
-    corpus: Corpus,
-    recipe: Recipe,
-    weights_N: Tensor,
-    progress: Progress | None,
-) -> Trained:
-    batches = list(batch_order(len(corpus.examples), recipe))
-    ids = [example.id for example in corpus.examples]
-    losses = []
-    started = time.process_time()
-    with recorder:  # Byline, line 2 (line 1 made the recorder)
-        for step, rows in enumerate(batches):
-            set_learning_rate(optimizer, recipe.learning_rate, recipe.warmup, step, len(batches))
-            with recorder.batch([ids[row] for row in rows]):  # Byline, line 3
-                loss = weighted_loss(model, corpus.tokens_NT[rows], weights_N[rows])
-                loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-            optimizer.step()
-            optimizer.zero_grad()
-            losses.append(loss.item())
-            if progress is not None:
-                progress(step + 1, len(batches), losses[-1])
-    return Trained(model, tuple(losses), time.process_time() - started)
-
-
-def weighted_loss(model: nn.Module, tokens_BT: Tensor, weights_B: Tensor) -> Tensor:
-    """Mean over the batch of weight times mean negative log-likelihood; the denominator stays the batch."""
-    return -(token_log_likelihood(model, tokens_BT).mean(1) * weights_B).sum() / len(weights_B)
-
-
 def token_log_likelihood(model: nn.Module, tokens_BT: Tensor) -> Tensor:
     """log p(token t | tokens before it), nats: (B, T-1)."""
-    logits_BTV = model(input_ids=tokens_BT).logits[:, :-1]
-    targets = tokens_BT[:, 1:]
-    nll = F.cross_entropy(logits_BTV.reshape(-1, logits_BTV.shape[-1]), targets.reshape(-1), reduction="none")
-    return -nll.view(targets.shape)
+    return _log_likelihood(model(input_ids=tokens_BT).logits[:, :-1], tokens_BT[:, 1:])
 
 
-def batch_order(examples: int, recipe: Recipe) -> Iterator[Tensor]:
-    """Row numbers of every batch: a fresh permutation per epoch, the incomplete last batch dropped."""
-    generator = torch.Generator().manual_seed(recipe.seed)
-    size = min(recipe.batch, examples)
-    for _ in range(recipe.epochs):
-        order = torch.randperm(examples, generator=generator)
-        yield from order[: examples // size * size].view(-1, size)
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, peak: float, warmup: float, step: int, steps: int) -> None:
-    """Linear warm-up over a part of the steps, and cosine to zero over all of them."""
-    warm = min(1.0, (step + 1) / max(1, round(warmup * steps)))
-    for group in optimizer.param_groups:
-        group["lr"] = peak * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
+def _log_likelihood(logits_BTV: Tensor, targets_BT: Tensor) -> Tensor:
+    flat = logits_BTV.reshape(-1, logits_BTV.shape[-1])
+    return -F.cross_entropy(flat, targets_BT.reshape(-1), reduction="none").view(targets_BT.shape)
 
 
 @torch.no_grad()
