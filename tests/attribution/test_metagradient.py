@@ -44,6 +44,29 @@ def test_scores_are_derivatives_of_retraining(kind):
         assert scores.scores_QN[q, n] == pytest.approx(truth, rel=1e-3, abs=1e-8)
 
 
+def test_scores_are_derivatives_under_dropout_and_accumulation():
+    model, task, trajectory, _ = run(dropout=0.3, pieces=True)
+    asked = Asleep(measure)
+    scores = Metagradient(segments=4).fit(model, task, trajectory).score(QUERIES, asked)
+    for n, example in enumerate(scores.example_ids):
+        truth = central_difference(model, task, trajectory, example, QUERIES["q:1"], 1e-5)
+        assert scores.scores_QN[1, n] == pytest.approx(truth, rel=1e-3, abs=1e-8)
+
+
+class Asleep:
+    """A measure in evaluation mode: without dropout."""
+
+    def __init__(self, measure):
+        self.measure = measure
+
+    def __call__(self, model, query):
+        model.eval()
+        try:
+            return self.measure(model, query)
+        finally:
+            model.train()
+
+
 def test_positive_is_proponent():
     """Training on the very sequence that is asked about raises its likelihood."""
     model, task, trajectory, _ = run("sgd", steps=6)
@@ -191,6 +214,15 @@ def test_running_statistics_are_refused():
     with pytest.raises(AttributionError) as fault:
         Metagradient().fit(wrapped, task, moved)
     assert fault.value.code == "moving-buffers" and "inner" not in fault.value.message
+
+
+def test_optimizers_that_can_only_be_walked_forwards_are_refused():
+    for kind, setting in [("nadam", {}), ("adam", {"amsgrad": 1.0}), ("adam", {"maximize": 1.0})]:
+        model, task, trajectory, _ = run(kind)
+        groups = tuple(dataclasses.replace(g, settings={**g.settings, **setting}) for g in trajectory.groups)
+        with pytest.raises(AttributionError, match=next(iter(setting), kind)) as fault:
+            Metagradient().fit(model, task, dataclasses.replace(trajectory, groups=groups))
+        assert fault.value.code == "unknown-optimizer"
 
 
 REFUSED = {

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from byline.attribution import ParameterGroup, State, Step, Trajectory
+from byline.attribution.restore import settings_as_numbers
 
 VOCABULARY, WIDTH, TOKENS, EXAMPLES = 7, 4, 5, 6
 NAMES = tuple(f"ex:{n}" for n in range(EXAMPLES))
@@ -13,8 +14,9 @@ NAMES = tuple(f"ex:{n}" for n in range(EXAMPLES))
 class TinyLM(nn.Module):
     """One attention block with a residual, layer norm and a head; `spare` is never used."""
 
-    def __init__(self):
+    def __init__(self, dropout=0.0):
         super().__init__()
+        self.dropout = nn.Dropout(dropout)
         self.embedding = nn.Embedding(VOCABULARY, WIDTH)
         self.qkv = nn.Linear(WIDTH, 3 * WIDTH)
         self.norm = nn.LayerNorm(WIDTH)
@@ -25,7 +27,7 @@ class TinyLM(nn.Module):
     def forward(self, tokens_BT):
         stream = self.embedding(tokens_BT) + self.positions[: tokens_BT.shape[1], None]
         q, k, v = self.qkv(stream).chunk(3, -1)
-        return self.head(self.norm(stream + F.scaled_dot_product_attention(q, k, v, is_causal=True)))
+        return self.head(self.norm(self.dropout(stream) + F.scaled_dot_product_attention(q, k, v, is_causal=True)))
 
 
 class TinyTask:
@@ -49,9 +51,9 @@ class TinyTask:
         return F.cross_entropy(outputs.transpose(1, 2), batch[:, 1:], reduction="none").mean(1)
 
 
-def tiny(dtype=torch.float64, seed=0):
-    torch.manual_seed(seed)
-    return TinyLM().to(dtype)
+def tiny(dtype=torch.float64, dropout=0.0):
+    torch.manual_seed(0)
+    return TinyLM(dropout).to(dtype)
 
 
 def two_groups(model):
@@ -68,20 +70,30 @@ OPTIMIZERS = {
     "momentum": lambda m: torch.optim.SGD(m.parameters(), lr=0.1, momentum=0.8, dampening=0.3, weight_decay=0.02),
     "nesterov": lambda m: torch.optim.SGD(m.parameters(), lr=0.1, momentum=0.8, nesterov=True),
 }
+ONLY_FORWARDS = {"nadam": lambda m: torch.optim.NAdam(m.parameters(), lr=0.01)}
 
 
 def run(
-    kind="adamw", *, dtype=torch.float64, steps=12, keep=None, max_norm=0.6, weights=None, batches=None, shift=True
+    kind="adamw",
+    *,
+    dtype=torch.float64,
+    steps=12,
+    keep=(),
+    max_norm=0.6,
+    weights=None,
+    batches=None,
+    shift=True,
+    dropout=0.0,
+    pieces=False,
 ):
     """Train and return (model as it began, task, trajectory, trained model).
 
     Every example comes several times, one of them twice in a batch; the denominator of odd steps is not the number of
-    rows. `weights`: of examples, by name."""
+    rows. `weights`: of examples, by name. `pieces`: gradients are accumulated over two micro-batches, and before step 3
+    a batch is run and thrown away."""
     task, weights = TinyTask(shift), weights or {}
-    start = tiny(dtype)
-    trained = tiny(dtype)
-    trained.load_state_dict(start.state_dict())
-    optimizer = OPTIMIZERS[kind](trained)
+    start, trained = tiny(dtype, dropout), tiny(dtype, dropout)
+    optimizer = (OPTIMIZERS | ONLY_FORWARDS)[kind](trained)
     names = {id(p): name for name, p in trained.named_parameters()}
     batches = batches or [[f"ex:{(2 * s + i) % EXAMPLES}" for i in (0, 1, 3)] for s in range(steps)]
     batches = [[*ids, ids[0]] if number % 3 == 1 else ids for number, ids in enumerate(batches)]
@@ -90,48 +102,45 @@ def run(
         for place, group in enumerate(optimizer.param_groups):
             group["lr"] = group.setdefault("peak", group["lr"]) * (1 - number / (2 * len(batches))) / (1 + place)
         denominator = 5.0 if number % 2 else float(len(ids))
-        batch = task.batch(ids, number)
-        losses_B = task.losses(task.outputs(trained, batch), batch)
-        weights_B = torch.tensor([weights.get(name, 1.0) for name in ids], dtype=dtype)
-        ((losses_B * weights_B).sum() / denominator).backward()
+        skipped = ((("ex:4", "ex:5"),) if number == 3 else ()) if pieces else ()
+        for thrown in skipped:
+            batch = task.batch(thrown, number)
+            task.losses(task.outputs(trained, batch), batch)
+        for part in [ids[:2], ids[2:]] if pieces else [ids]:
+            batch = task.batch(part, number)
+            losses_B = task.losses(task.outputs(trained, batch), batch)
+            weights_B = torch.tensor([weights.get(name, 1.0) for name in part], dtype=dtype)
+            ((losses_B * weights_B).sum() / denominator).backward()
         norm = nn.utils.clip_grad_norm_(trained.parameters(), max_norm)
         clip = min(1.0, float(max_norm / (norm + 1e-6)))
         rates = tuple(group["lr"] for group in optimizer.param_groups)
-        made.append(Step(tuple(ids), rates, clip, denominator if number % 2 else 0.0))
+        parts = (2, len(ids) - 2) if pieces else ()
+        made.append(Step(tuple(ids), rates, clip, denominator if number % 2 else 0.0, parts, skipped))
         optimizer.step()
         optimizer.zero_grad()
         states[number + 1] = snapshot(trained, optimizer, number + 1)
-    kept = tuple(sorted({0, len(made), *(keep or ())}))
     groups = tuple(
         ParameterGroup(tuple(names[id(p)] for p in group["params"]), settings_of(group))
         for group in optimizer.param_groups
     )
-    trajectory = Trajectory(
-        "sgd" if isinstance(optimizer, torch.optim.SGD) else kind,
-        groups,
-        tuple(made),
-        kept,
-        states.__getitem__,
-        max_norm,
-    )
-    return start, task, trajectory, trained
+    kept = tuple(sorted({0, len(made), *keep}))
+    kind = "sgd" if isinstance(optimizer, torch.optim.SGD) else kind
+    return start, task, Trajectory(kind, groups, tuple(made), kept, states.__getitem__, max_norm), trained
 
 
 def snapshot(model, optimizer, taken):
     moments = {}
     for name, parameter in model.named_parameters():
         for key, value in optimizer.state.get(parameter, {}).items():
-            if key != "step" and value is not None:
+            if value is not None:
                 moments.setdefault(key, {})[name] = value.clone()
     weights = {name: p.detach().clone() for name, p in model.named_parameters()}
-    return State(taken, weights, moments, {name: b.clone() for name, b in model.named_buffers()})
+    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    return State(taken, weights, moments, buffers, {"cpu": torch.get_rng_state()})
 
 
 def settings_of(group):
-    settings = {k: float(group[k]) for k in ("eps", "weight_decay", "momentum", "dampening", "nesterov") if k in group}
-    if "betas" in group:
-        settings |= {"beta1": group["betas"][0], "beta2": group["betas"][1]}
-    return settings
+    return settings_as_numbers({name: value for name, value in group.items() if name not in ("params", "lr", "peak")})
 
 
 def measure(model, query):

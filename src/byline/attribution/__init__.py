@@ -1,8 +1,10 @@
 """Attribution: from a query to the examples, works and contributors behind it, with the error stated."""
 
 from byline.attribution.intervals import Errors, from_half_widths, mean_table, seed_errors, stream_errors
+from byline.attribution.metagradient import AuditCost, Metagradient
 from byline.attribution.nulls import label_floors, query_floors, volume_proof
 from byline.attribution.reader import read_trajectory
+from byline.attribution.replay import check_replay, replay, retrainer, visited
 from byline.attribution.restore import new_optimizers, restore, set_rates
 from byline.attribution.run import Measure, Run, open_run
 from byline.attribution.shares import (
@@ -24,11 +26,13 @@ from byline.attribution.trajectory import ParameterGroup, State, Step, Trajector
 from byline.attribution.transport import SketchTransport
 
 __all__ = [
+    "AuditCost",
     "Credit",
     "Errors",
     "GroupScores",
     "Mass",
     "Measure",
+    "Metagradient",
     "Owners",
     "ParameterGroup",
     "RidgeGame",
@@ -39,6 +43,7 @@ __all__ = [
     "Step",
     "Task",
     "Trajectory",
+    "check_replay",
     "contributor_table",
     "credit",
     "from_half_widths",
@@ -51,13 +56,16 @@ __all__ = [
     "open_run",
     "query_floors",
     "read_trajectory",
+    "replay",
     "restore",
+    "retrainer",
     "ridge_game",
     "scaled",
     "seed_errors",
     "set_rates",
     "share_table",
     "stream_errors",
+    "visited",
     "volume_proof",
     "with_errors",
     "with_floors",

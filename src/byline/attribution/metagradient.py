@@ -27,10 +27,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from byline.attribution.replay import Walk, checked_walk, digest_of, visited
+from byline.attribution.replay import checked_walk, visited
 from byline.attribution.task import Task
 from byline.attribution.trajectory import ParameterGroup, State, Step, Trajectory, Weights
-from byline.attribution.update import Instant, clip_factor
+from byline.attribution.update import Instant, clip_factor, update_of
+from byline.attribution.walk import Walk
+from byline.capture import weights_digest
 from byline.core import AttributionError, ScoreTable
 
 # Suffixes: Q queries, N training examples, B rows of a batch, P parameters of a group, laid end to end
@@ -40,7 +42,7 @@ Measure = Callable[[nn.Module, Any], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class AuditCost:
     """What an audit took. A `gradient` is forward and backward of one step's batch; a `product` is one differentiation
     of such a gradient, which counts as two (it goes through twice as many operations)."""
 
@@ -82,7 +84,8 @@ class Metagradient:
     def fit(self, model: nn.Module, task: Task, trajectory: Trajectory) -> Self:
         """Walk the run from its beginning, compare it with every kept state, and keep the beginning of each segment.
 
-        Raises: AttributionError("replay-differs", "no-beginning", "moving-buffers") and those of `replay`.
+        Raises: AttributionError("replay-differs", "no-beginning", "moving-buffers", "unknown-optimizer") and those of
+        `replay`. It differentiates through SGD, Adam and AdamW only.
         """
         _refuse_unwalkable(trajectory)
         started = time.perf_counter()
@@ -93,7 +96,7 @@ class Metagradient:
                 self.starts_.append(self.walk_.state())
         self.end_ = self.walk_.state()
         _refuse_moving_buffers(self.starts_[0], self.end_)
-        self.digest_ = digest_of(self.walk_.parameters)
+        self.digest_ = weights_digest(self.walk_.model).hex()
         self.seconds_ = time.perf_counter() - started
         return self
 
@@ -168,8 +171,8 @@ class Metagradient:
         walk = self.walk_
         walk.stand(state)
         trained = {name: p for name, p in walk.parameters.items() if p.requires_grad}
-        with sdpa_kernel(SDPBackend.MATH):
-            losses_B = walk.losses(step)
+        with sdpa_kernel(SDPBackend.MATH), walk.random():
+            losses_B = torch.cat([part_B for _, part_B in walk.losses(step)])
             weights_B = torch.ones_like(losses_B, requires_grad=True)
             total = (losses_B * weights_B).sum() / step.divisor
             made = torch.autograd.grad(total, list(trained.values()), create_graph=True, allow_unused=True)
@@ -198,11 +201,11 @@ class Metagradient:
         steps = len(trajectory.steps)
         return math.ceil(steps / (self.segments or max(1, math.isqrt(steps))))
 
-    def _cost(self, seconds: float) -> Cost:
+    def _cost(self, seconds: float) -> AuditCost:
         steps = self.walk_.trajectory.steps
         visits = sum(len(step.example_ids) for step in steps)
         epochs = visits / max(1, len(visited(self.walk_.trajectory)))
-        return Cost(len(steps), self._gradients, self._products, epochs, self.seconds_ + seconds)
+        return AuditCost(len(steps), self._gradients, self._products, epochs, self.seconds_ + seconds)
 
 
 class StepAdjoint:
@@ -216,9 +219,10 @@ class StepAdjoint:
         factor = clip_factor(self.grads, walk.trajectory.max_norm, step.clip)
         if frozen and isinstance(factor, Tensor):
             factor = factor.detach()
-        groups = zip(walk.trajectory.groups, step.rates, strict=True)
         self.parts = [
-            _Part(walk, state, group, self.grads, factor, Instant(rate, state.taken, frozen)) for group, rate in groups
+            _Part(walk.trajectory, state, group, counted, self.grads, factor, Instant(rate, count, frozen))
+            for group, rate in zip(walk.trajectory.groups, step.rates, strict=True)
+            for count, counted in _by_count(state, group, self.grads).items()
         ]
 
     def back(self, after: Cotangent) -> tuple[Cotangent, dict[str, Tensor]]:
@@ -240,26 +244,24 @@ class StepAdjoint:
 
 
 class _Part:
-    """The parameters of one group that had a gradient, laid end to end, before and after the update."""
+    """Parameters of one group, `names`, that had a gradient, laid end to end, before and after the update."""
 
     def __init__(
         self,
-        walk: Walk,
+        trajectory: Trajectory,
         state: State,
         group: ParameterGroup,
+        names: Sequence[str],
         grads: Weights,
         factor: Tensor | float,
         at: Instant,
     ) -> None:
-        self.shapes = {name: state.weights[name].shape for name in group.parameters if name in grads}
-        self.before: dict[str, Tensor] = {}
-        self.after: dict[str, Tensor] = {}
-        if not self.shapes:
-            return
-        sources = {"weights": state.weights, **{key: state.moments.get(key, {}) for key in walk.moments}}
-        like = torch.cat([grads[name].reshape(-1) for name in self.shapes])
-        self.before = {key: self.gather(values, like).requires_grad_() for key, values in sources.items()}
-        self.after = walk.update(group.settings, at, self.before, like * factor)
+        update, moments = update_of(group.kind or trajectory.optimizer, group)
+        self.shapes = {name: state.weights[name].shape for name in names}
+        sources = {"weights": state.weights, **{key: state.moments.get(key, {}) for key in moments}}
+        grads_P = torch.cat([grads[name].reshape(-1) for name in names])
+        self.before = {key: self.gather(values, grads_P).requires_grad_() for key, values in sources.items()}
+        self.after = update(group.settings, at, self.before, grads_P * factor)
         if at.frozen:
             self.after.pop("exp_avg_sq", None)
 
@@ -273,7 +275,20 @@ class _Part:
         return {name: part.view(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
 
 
+def _by_count(state: State, group: ParameterGroup, grads: Weights) -> dict[int, list[str]]:
+    """The group's parameters that have a gradient, by the number of steps that their optimizer had taken of them: it
+    passes over those without a gradient. SGD counts no steps; what matters there is whether there is a buffer yet."""
+    counts, buffers = state.moments.get("step", {}), state.moments.get("momentum_buffer", {})
+    found: dict[int, list[str]] = {}
+    for name in group.parameters:
+        if name in grads:
+            found.setdefault(int(counts[name]) if name in counts else int(name in buffers), []).append(name)
+    return found
+
+
 def _refuse_unwalkable(trajectory: Trajectory) -> None:
+    for group in trajectory.groups:
+        update_of(group.kind or trajectory.optimizer, group)
     kept = trajectory.kept
     if not trajectory.steps or not kept or kept[0] != 0 or kept[-1] != len(trajectory.steps):
         raise AttributionError(

@@ -3,115 +3,26 @@
     replay(model, task, trajectory)                                  # the state at the end: the very same bits
     replay(model, task, trajectory, {"ex:1": 0.0, "ex:2": 0.0})      # ... had those two examples not been there
 
-Batches, learning rates and denominators stay as they were; only the weights of the named examples change. The walk
-drives the real torch optimizer on a copy of the model, so that with all weights at 1 every bit comes out as recorded,
-if the recording machine's arithmetic is this one's. Whether that is so is not believed but checked (`check_replay`).
-The model's mode (train, eval) is kept; whatever is random in the model itself cannot be walked again.
+Batches, learning rates, denominators and random draws stay as they were; only the weights of the named examples change.
+Whether this machine repeats the recorded arithmetic bit by bit is not believed but checked (`check_replay`).
 """
 
-import copy
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from byline.attribution.task import Task
-from byline.attribution.trajectory import State, Step, Trajectory, Weights
-from byline.attribution.update import update_of
+from byline.attribution.trajectory import State, Trajectory, Weights
+from byline.attribution.walk import Walk
+from byline.capture import weights_digest
 from byline.core import AttributionError
 
-# Suffixes: B rows of a batch, N training examples, P parameters of the whole model
+# Suffixes: N training examples
 
 Floats = npt.NDArray[np.float64]
-
-
-class Walk:
-    """A copy of the model and the run's own optimizer, standing before one of the run's steps (`taken`).
-
-    `stand` puts it at a state, `step` takes the next step. Raises: AttributionError("unknown-optimizer",
-    "other-model").
-    """
-
-    def __init__(self, model: nn.Module, task: Task, trajectory: Trajectory) -> None:
-        self.model = copy.deepcopy(model)
-        self.task = task
-        self.trajectory = trajectory
-        self.parameters = dict(self.model.named_parameters())
-        self.update, self.moments = update_of(trajectory.optimizer, trajectory.groups)
-        self.optimizer = _new_optimizer(trajectory, self.parameters)
-        self.taken = 0
-
-    def stand(self, state: State) -> None:
-        """Load weights, buffers and moments."""
-        _load(self.parameters, state.weights, "weights")
-        _load(dict(self.model.named_buffers()), state.buffers, "buffers")
-        self.optimizer.state.clear()
-        for name in (name for group in self.trajectory.groups for name in group.parameters):
-            held = {key: state.moments[key][name] for key in self.moments if name in state.moments.get(key, {})}
-            if held:
-                parameter = self.parameters[name]
-                step = {"step": torch.tensor(float(state.taken))} if "exp_avg" in held else {}
-                copies = {key: value.to(parameter, copy=True) for key, value in held.items()}
-                self.optimizer.state[parameter] = {**step, **copies}
-        self.taken = state.taken
-
-    def step(self, weights: Mapping[str, float] | None = None) -> None:
-        """One step of the run, with the named examples at other weights than 1."""
-        step = self.trajectory.steps[self.taken]
-        self._set_rates(step)
-        self.loss(step, weights or {}).backward()  # type: ignore[no-untyped-call]
-        self._clip(step)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.model.zero_grad()  # of parameters that no group holds
-        self.taken += 1
-
-    def loss(self, step: Step, weights: Mapping[str, float]) -> Tensor:
-        """Weighted losses of the step's rows over its denominator, which the weights do not touch."""
-        losses_B = self.losses(step)
-        weights_B = losses_B.new_tensor([weights.get(example, 1.0) for example in step.example_ids])
-        return (losses_B * weights_B).sum() / step.divisor
-
-    def losses(self, step: Step) -> Tensor:
-        batch = self.task.batch(step.example_ids, self.taken)
-        losses_B = self.task.losses(self.task.outputs(self.model, batch), batch)
-        if losses_B.shape != (len(step.example_ids),):
-            raise AttributionError(
-                "bad-losses",
-                f"step {self.taken}: losses of shape {tuple(losses_B.shape)} for {len(step.example_ids)} examples",
-                "Task.losses must return one number per row",
-            )
-        return losses_B
-
-    def state(self) -> State:
-        """A copy of where the walk stands."""
-        moments: dict[str, Weights] = {
-            key: {
-                name: self.optimizer.state[self.parameters[name]][key].clone()
-                for group in self.trajectory.groups
-                for name in group.parameters
-                if key in self.optimizer.state.get(self.parameters[name], {})
-            }
-            for key in self.moments
-        }
-        buffers = {name: buffer.detach().clone() for name, buffer in self.model.named_buffers()}
-        return State(self.taken, {n: p.detach().clone() for n, p in self.parameters.items()}, moments, buffers)
-
-    def _set_rates(self, step: Step) -> None:
-        for group, rate in zip(self.optimizer.param_groups, step.rates, strict=True):
-            group["lr"] = rate
-
-    def _clip(self, step: Step) -> None:
-        if self.trajectory.max_norm is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.trajectory.max_norm)
-        elif step.clip != 1.0:
-            for parameter in self.model.parameters():
-                if parameter.grad is not None:
-                    parameter.grad.mul_(step.clip)
 
 
 def replay(
@@ -160,7 +71,7 @@ def check_replay(
     walk = Walk(model, task, trajectory)
     for _ in checked_walk(walk, from_, tolerance):
         pass
-    return digest_of(walk.parameters)
+    return weights_digest(walk.model).hex()
 
 
 def checked_walk(walk: Walk, from_: int | None = None, tolerance: float = 0.0) -> Iterator[int]:
@@ -197,15 +108,6 @@ def visited(trajectory: Trajectory) -> tuple[str, ...]:
 def flat(weights: Weights) -> Floats:
     """weights_P: all parameters laid end to end, in order of their names."""
     return np.concatenate([weights[name].detach().cpu().double().numpy().ravel() for name in sorted(weights)])
-
-
-def digest_of(weights: Weights) -> str:
-    """SHA-256 (hex) over names, shapes, types and bytes, in the model's order: the digest that a recorder writes."""
-    state = hashlib.sha256()
-    for name, tensor in weights.items():
-        state.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        state.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return state.hexdigest()
 
 
 def kept_state(trajectory: Trajectory, taken: int) -> State:
@@ -256,44 +158,3 @@ def _compare(walk: Walk, recorded: Weights, good: int, tolerance: float) -> None
                 "replay with the same package versions, hardware, kernels and threads, in the model's recorded mode, "
                 "and let the recorder know the clipping norm",
             )
-
-
-def _load(into: Mapping[str, Tensor], values: Weights, kind: str) -> None:
-    wrong = [name for name, value in values.items() if name not in into or into[name].shape != value.shape]
-    missing = [name for name in into if name not in values] if kind == "weights" else []
-    if wrong or missing:
-        raise AttributionError(
-            "other-model",
-            f"the {kind} of the recorded state are not those of this model: {(wrong + missing)[0]}",
-            "pass a model of the architecture that was trained",
-        )
-    with torch.no_grad():
-        for name, value in values.items():
-            into[name].copy_(value)
-
-
-def _new_optimizer(trajectory: Trajectory, parameters: Mapping[str, nn.Parameter]) -> torch.optim.Optimizer:
-    unknown = [name for group in trajectory.groups for name in group.parameters if name not in parameters]
-    if unknown:
-        raise AttributionError(
-            "other-model",
-            f"the run trained {unknown[0]}, which this model does not have",
-            "pass a model of the architecture that was trained",
-        )
-    groups = [
-        {"params": [parameters[name] for name in group.parameters], **_torch_settings(group.settings)}
-        for group in trajectory.groups
-    ]
-    kinds: dict[str, Any] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    optimizer: torch.optim.Optimizer = kinds[trajectory.optimizer](groups, lr=0.0)
-    return optimizer
-
-
-def _torch_settings(settings: Mapping[str, float]) -> dict[str, Any]:
-    named = ("eps", "weight_decay", "momentum", "dampening")
-    found: dict[str, Any] = {name: settings[name] for name in named if name in settings}
-    if "beta1" in settings:
-        found["betas"] = (settings["beta1"], settings["beta2"])
-    if settings.get("nesterov"):
-        found["nesterov"] = True
-    return found

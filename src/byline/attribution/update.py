@@ -21,8 +21,8 @@ from byline.core import AttributionError
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """Where in the run an update stands: rate of its group, steps taken before it, and whether the second moment is
-    held constant when differentiating."""
+    """Where in the run an update stands: rate of its group, steps that the optimizer had taken of these parameters, and
+    whether the second moment is held constant when differentiating."""
 
     rate: float
     taken: int
@@ -45,7 +45,9 @@ def sgd(settings: Mapping[str, float], at: Instant, state: Mapping[str, Tensor],
 
 
 def adam(settings: Mapping[str, float], at: Instant, state: Mapping[str, Tensor], grads_P: Tensor) -> dict[str, Tensor]:
-    """State after a step of Adam: weight decay is added to the gradient."""
+    """State after a step of Adam: weight decay is added to the gradient, unless it is decoupled."""
+    if settings.get("decoupled_weight_decay", 0.0):
+        return adamw(settings, at, state, grads_P)
     decayed_P = grads_P + settings.get("weight_decay", 0.0) * state["weights"]
     return _adam(settings, at, state["weights"], state, decayed_P)
 
@@ -79,19 +81,17 @@ UPDATES: Mapping[str, tuple[Update, tuple[str, ...]]] = {
 }
 
 
-def update_of(optimizer: str, groups: tuple[ParameterGroup, ...]) -> tuple[Update, tuple[str, ...]]:
-    """The update of that name and the moments that it keeps. Raises: AttributionError("unknown-optimizer")."""
-    strange = [name for group in groups for name in ("amsgrad", "maximize") if group.settings.get(name)]
-    if optimizer not in UPDATES or strange:
+def update_of(kind: str, group: ParameterGroup) -> tuple[Update, tuple[str, ...]]:
+    """The update of a group and the moments that it keeps. Raises: AttributionError("unknown-optimizer")."""
+    strange = [name for name in ("amsgrad", "maximize") if group.settings.get(name)]
+    if kind not in UPDATES or strange:
         raise AttributionError(
             "unknown-optimizer",
-            f"a run of {optimizer} {' '.join(strange)} cannot be walked again".replace("  ", " "),
-            f"train with one of {', '.join(sorted(UPDATES))}, without amsgrad and maximize",
+            f"the steps of {' '.join([kind, *strange])} cannot be differentiated",
+            f"train with one of {', '.join(sorted(UPDATES))}, without amsgrad and maximize, or audit by retraining",
         )
-    update, moments = UPDATES[optimizer]
-    if optimizer == "sgd" and not any(group.settings.get("momentum") for group in groups):
-        moments = ()
-    return update, moments
+    update, moments = UPDATES[kind]
+    return update, () if kind == "sgd" and not group.settings.get("momentum") else moments
 
 
 def clip_factor(grads: Mapping[str, Tensor], max_norm: float | None, recorded: float) -> Tensor | float:
