@@ -1,7 +1,16 @@
 """Capture: what every training example taught the model, written down while it trains."""
 
-from byline.capture.checkpoint import Snapshot, named_parameters, random_states, state_name, states_in, weights_digest
+from byline.capture.checkpoint import (
+    Snapshot,
+    named_buffers,
+    named_parameters,
+    random_states,
+    state_name,
+    states_in,
+    weights_digest,
+)
 from byline.capture.hooks import Scale, Tap, Uncaptured, find_taps, tapped
+from byline.capture.join import join_ranks
 from byline.capture.optimizer import KINDS, OptimizerView
 from byline.capture.projector import Projector
 from byline.capture.recorder import Recorder
@@ -19,6 +28,8 @@ __all__ = [
     "broken_link",
     "chained",
     "find_taps",
+    "join_ranks",
+    "named_buffers",
     "named_parameters",
     "random_digest",
     "random_states",

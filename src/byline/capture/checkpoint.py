@@ -96,20 +96,28 @@ class Snapshot:
         }
         for moment, named in self.moments.items():
             tensors |= _prefixed(f"moments/{moment}/", named)
-        about = json.dumps({"taken": self.taken, "weights_sha256": self.weights_sha256})
+        about = json.dumps({"taken": self.taken, "weights": list(self.weights), "weights_sha256": self.weights_sha256})
         return np.frombuffer(safetensors.torch.save(tensors, {"byline": about}), dtype=np.uint8)
 
     @classmethod
     def from_array(cls, data: npt.NDArray[np.uint8]) -> "Snapshot":
-        """Inverse of `to_array`. Raises: CaptureError("bad-state")."""
-        raw = data.tobytes()
+        """Inverse of `to_array`. Raises: CaptureError("bad-state") for bytes that are not a state, and if the weights
+        are not those of their digest."""
+        raw, fix = data.tobytes(), "start from another kept state, or record the run again"
         try:
             tensors = safetensors.torch.load(raw)
             about = json.loads(_metadata(raw)["byline"])
-            weights_sha256, taken = str(about["weights_sha256"]), int(about["taken"])
+            found = cls._sorted(tensors, list(about["weights"]), str(about["weights_sha256"]), int(about["taken"]))
         except (SafetensorError, ValueError, KeyError, TypeError) as fault:
-            fix = "start from another kept state, or record the run again"
             raise CaptureError("bad-state", f"the bytes of a kept state cannot be read: {fault}", fix) from fault
+        if tensors_digest(found.weights).hex() != found.weights_sha256:
+            says = f"the weights of the state after {found.taken} steps are not those of its digest"
+            raise CaptureError("bad-state", says, fix)
+        return found
+
+    @classmethod
+    def _sorted(cls, tensors: Named, order: Sequence[str], weights_sha256: str, taken: int) -> "Snapshot":
+        """`order`: names of the weights as the model has them."""
         kinds: dict[str, dict[str, Tensor]] = {"weights": {}, "buffers": {}, "rng": {}}
         moments: dict[str, dict[str, Tensor]] = {}
         for key, tensor in tensors.items():
@@ -119,7 +127,8 @@ class Snapshot:
                 moments.setdefault(moment, {})[name] = tensor
             else:
                 kinds[kind][name] = tensor
-        return cls(kinds["weights"], kinds["buffers"], moments, kinds["rng"], weights_sha256, taken)
+        weights = {name: kinds["weights"][name] for name in order}
+        return cls(weights, kinds["buffers"], moments, kinds["rng"], weights_sha256, taken)
 
 
 def take_snapshot(
@@ -127,7 +136,7 @@ def take_snapshot(
 ) -> Snapshot:
     """The training as it stands, copied to the CPU."""
     weights = {name: _copy(parameter) for name, parameter in named_parameters(model).items()}
-    buffers = {plain_name(name): _copy(buffer) for name, buffer in plain(model).named_buffers()}
+    buffers = {name: _copy(buffer) for name, buffer in named_buffers(model).items()}
     return Snapshot(weights, buffers, _moments(model, optimizers), rng, weights_sha256, taken)
 
 
@@ -136,10 +145,20 @@ def named_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     return {plain_name(name): parameter for name, parameter in plain(model).named_parameters()}
 
 
+def named_buffers(model: nn.Module) -> dict[str, Tensor]:
+    """Buffers, persistent or not, by the names that they have in the user's own module."""
+    return {plain_name(name): buffer for name, buffer in plain(model).named_buffers()}
+
+
 def weights_digest(model: nn.Module) -> bytes:
     """SHA-256 over the names, shapes and bytes of all parameters, in order."""
+    return tensors_digest(named_parameters(model))
+
+
+def tensors_digest(named: Named) -> bytes:
+    """SHA-256 over names, shapes, types and bytes of tensors, in order."""
     state = hashlib.sha256()
-    for name, parameter in named_parameters(model).items():
+    for name, parameter in named.items():
         state.update(f"{name}{tuple(parameter.shape)}{parameter.dtype}".encode())
         state.update(_gathered(parameter).cpu().reshape(-1).view(torch.uint8).numpy().data)
     return state.digest()
