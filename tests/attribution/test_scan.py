@@ -71,7 +71,7 @@ def test_most_rows_are_passed_over_and_none_is_missed(monkeypatch):
     """The second product is made for few rows, and the result is that of all scores."""
     rows_NK, scales_N, queries_QK = world(20_000, 64, 2)
     seen = []
-    monkeypatch.setattr(scan_module, "int8_product", lambda a, b: seen.append(len(a)) or int8_product(a, b))
+    monkeypatch.setattr(scan_module, "int8_product", lambda a, *more: seen.append(len(a)) or int8_product(a, *more))
     scan = Scan(rows_NK, scales_N, threads=1, block=1000)
     top = scan.top(queries_QK, 10)
     assert sum(seen) < 1.5 * len(rows_NK)

@@ -29,27 +29,32 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+_Spare = tuple[Tensor, Tensor]  # int32 and float32, a block of rows by Q
+
 BLOCK = 8192  # rows at a time; the first blocks are smaller, so that there soon is something to beat
 _FIRST = 1024
 _HALF = 255  # weight of the high half of a query
 _ROUND = 1e-6  # above the relative error of the float32 arithmetic by which rows are passed over
+_NEVER = 1e30  # stands for 1 / 0
 _COLUMNS = 2**17  # 127 * 127 of as many columns still fit into int32
 
 
-def int8_product(rows_NK: Tensor, queries_KQ: Tensor) -> Tensor:
-    """Integer product of two int8 matrices, exact: int32, or int64 where there are more than 131,072 columns."""
+def int8_product(rows_NK: Tensor, queries_KQ: Tensor, out_NQ: Tensor | None = None) -> Tensor:
+    """Integer product of two int8 matrices, exact: int32, or int64 where there are more than 131,072 columns.
+
+    `out_NQ`: an int32 matrix that may be overwritten with the result, to spare the memory of another."""
     if rows_NK.shape[1] <= _COLUMNS:
-        return _product(rows_NK, queries_KQ)
+        return _product(rows_NK, queries_KQ, out_NQ)
     pieces = [slice(k, k + _COLUMNS) for k in range(0, len(queries_KQ), _COLUMNS)]
     return torch.stack([_product(rows_NK[:, k], queries_KQ[k]).long() for k in pieces]).sum(0)
 
 
-def _product(rows_NK: Tensor, queries_KQ: Tensor) -> Tensor:
+def _product(rows_NK: Tensor, queries_KQ: Tensor, out_NQ: Tensor | None = None) -> Tensor:
     """By the integer GEMM of torch, which has a private name and may go; else by numpy."""
     multiply = getattr(torch, "_int_mm", None)
     if multiply is None or 0 in (*rows_NK.shape, *queries_KQ.shape):
         return torch.from_numpy(product_by_numpy(rows_NK.numpy(), queries_KQ.numpy()))
-    found: Tensor = multiply(rows_NK, queries_KQ)
+    found: Tensor = multiply(rows_NK, queries_KQ, out=out_NQ)
     return found
 
 
@@ -64,11 +69,14 @@ def product_by_numpy(rows_NK: Int8, queries_KQ: Int8) -> npt.NDArray[np.int32]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SplitQueries:
-    """q = step * (255 * high + low), both in [-127, 127]; |q - that| <= step / 2 = absmax / 65,024."""
+    """q = step * (255 * high + low), both in [-127, 127]; |q - that| <= step / 2 = absmax / 65,024.
+
+    `slack_Q`: times the length of a row, above |low . row| / 255 and the rounding of a float32 high . row."""
 
     high_QK: Int8
     low_QK: Int8
     step_Q: Float64
+    slack_Q: Float64
 
 
 def split(queries_QK: npt.NDArray[np.floating]) -> SplitQueries:
@@ -79,7 +87,9 @@ def split(queries_QK: npt.NDArray[np.floating]) -> SplitQueries:
     step_Q = np.abs(exact_QK).max(axis=1, initial=0) / (_HALF * 127 + 127)
     whole_QK = np.rint(exact_QK / np.where(step_Q > 0, step_Q, 1)[:, None])
     high_QK = np.rint(whole_QK / _HALF)
-    return SplitQueries(high_QK.astype(np.int8), (whole_QK - _HALF * high_QK).astype(np.int8), step_Q)
+    low_QK = whole_QK - _HALF * high_QK
+    slack_Q = _lengths(low_QK) / _HALF * (1 + _ROUND) + _lengths(high_QK) * _ROUND * 2
+    return SplitQueries(high_QK.astype(np.int8), low_QK.astype(np.int8), step_Q, slack_Q)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,8 +123,8 @@ class Scan:
         self._rows_NK = _tensor(rows_NK)
         self._scales_N = scales_N.astype(np.float64)
         norms_N = row_norms(rows_NK, scales_N) if norms_N is None else norms_N
-        self._scale_N1 = torch.from_numpy(scales_N.astype(np.float32)[:, None])
-        self._norm_N2 = torch.from_numpy(np.stack([norms_N, np.ones_like(norms_N)], axis=1).astype(np.float32))
+        over_N = np.divide(1, self._scales_N, out=np.full(len(scales_N), _NEVER), where=scales_N > 0)
+        self._bound_N2 = torch.from_numpy(np.stack([norms_N * over_N, over_N], axis=1).astype(np.float32))
         self._threads = threads or processors()
         self._block = block
 
@@ -128,9 +138,11 @@ class Scan:
             raise AttributionError("bad-count", f"the best {k} rows were asked for", "ask for 1 or more")
         queries = self._split(queries_QK)
         best = _Best(len(queries_QK), k)
+        shape = min(self._block, len(self)), len(queries_QK)
+        spare = torch.empty(shape, dtype=torch.int32), torch.empty(shape)  # of all blocks: fresh memory costs a tenth
         with _threads(self._threads):
             for start, stop in _blocks(len(self), self._block):
-                self._search(queries, start, stop, best)
+                self._search(queries, start, stop, best, spare)
         return best.top()
 
     def scores(self, queries_QK: npt.NDArray[np.floating]) -> Float32:
@@ -144,26 +156,26 @@ class Scan:
                 scores_QN[:, start:stop] = self._exact(high_RQ, low_RQ, self._scales_N[start:stop], queries).T
         return scores_QN
 
-    def _search(self, queries: SplitQueries, start: int, stop: int, best: "_Best") -> None:
+    def _search(self, queries: SplitQueries, start: int, stop: int, best: "_Best", spare: _Spare) -> None:
         rows_RK = self._rows_NK[start:stop]
-        high_RQ = int8_product(rows_RK, _columns(queries.high_QK))
-        near_C = self._near(queries, high_RQ, start, stop, best.least_Q)
+        ints_RQ, floats_RQ = (tensor[: stop - start] for tensor in spare)
+        high_RQ = int8_product(rows_RK, _columns(queries.high_QK), ints_RQ)
+        near_C = self._near(queries, floats_RQ.copy_(high_RQ), start, stop, best.least_Q)
         if len(near_C):
             low_CQ = int8_product(rows_RK.index_select(0, near_C), _columns(queries.low_QK))
             rows_C = start + near_C.numpy()
             best.add(rows_C, self._exact(high_RQ.index_select(0, near_C), low_CQ, self._scales_N[rows_C], queries))
 
-    def _near(self, queries: SplitQueries, high_RQ: Tensor, start: int, stop: int, least_Q: Float64) -> Tensor:
-        """Rows of the block that can still be among the best of some query: 255 * high + bound on low > least."""
+    def _near(self, queries: SplitQueries, above_RQ: Tensor, start: int, stop: int, least_Q: Float64) -> Tensor:
+        """Rows of the block that can still be among the best of some query: high + bound on low > least / scale.
+
+        `above_RQ`: the products with `high`; overwritten."""
         if not np.isfinite(least_Q).all():
             return torch.arange(stop - start)
-        low_Q, high_Q = _lengths(queries.low_QK), _lengths(queries.high_QK)
-        slack_Q = low_Q / _HALF * (1 + _ROUND) + high_Q * _ROUND * 2
         unit_Q = np.where(queries.step_Q > 0, queries.step_Q, 1) * _HALF
         floor_Q = (least_Q - np.abs(least_Q) * _ROUND) / unit_Q
-        bound_2Q = torch.from_numpy(np.stack([slack_Q, -floor_Q]).astype(np.float32))
-        above_RQ = high_RQ.to(torch.float32).mul_(self._scale_N1[start:stop])
-        above_RQ.addmm_(self._norm_N2[start:stop], bound_2Q)
+        bound_2Q = torch.from_numpy(np.stack([queries.slack_Q, -floor_Q]).astype(np.float32))
+        above_RQ.addmm_(self._bound_N2[start:stop], bound_2Q)
         return torch.nonzero(above_RQ.amax(1) >= 0).flatten()
 
     def _exact(self, high_CQ: Tensor, low_CQ: Tensor, scales_C: Float64, queries: SplitQueries) -> Float64:
@@ -247,8 +259,8 @@ def _columns(halves_QK: Int8) -> Tensor:
     return torch.from_numpy(halves_QK.T)
 
 
-def _lengths(halves_QK: Int8) -> Float64:
-    lengths_Q: Float64 = np.sqrt(np.square(halves_QK.astype(np.float64)).sum(axis=1))
+def _lengths(vectors_QK: Float64) -> Float64:
+    lengths_Q: Float64 = np.sqrt(np.square(vectors_QK).sum(axis=1))
     return lengths_Q
 
 
