@@ -1,5 +1,6 @@
 """Rows of one backward pass on their way to the store."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -38,11 +39,46 @@ class Batch:
             if tap.name in scales:
                 self.add(tap, tap.project(inputs, grads, scales[tap.name]))
 
-    def rows(self, taps: Sequence[Tap]) -> npt.NDArray[np.float32]:
-        """(B, K): features of all layers side by side; zeros for a layer that was not reached."""
+    def rows(self, taps: Sequence[Tap], ranks: int) -> npt.NDArray[np.float32]:
+        """(B, K): features of all layers side by side, zeros for a layer that was not reached; their part in a gradient
+        that is the mean over so many ranks."""
         parts = [self.features.get(tap.name, torch.zeros(len(self.ids), tap.width)).cpu() for tap in taps]
-        rows_BK: npt.NDArray[np.float32] = torch.cat(parts, dim=1).numpy()
+        whole = torch.cat(parts, dim=1)
+        rows_BK: npt.NDArray[np.float32] = (whole / ranks if ranks > 1 else whole).numpy()
         return rows_BK
+
+
+def check_batch(
+    step: int, example_ids: Sequence[str], allowed: frozenset[str] | None, denominator: float | None
+) -> None:
+    """Raises: CaptureError("no-ids", "not-in-manifest", "bad-denominator")."""
+    if not example_ids:
+        raise CaptureError("no-ids", f"step {step}: the batch has no example ids", "pass one id per row of the batch")
+    if allowed is not None and not allowed.issuperset(example_ids):
+        stranger = next(name for name in example_ids if name not in allowed)
+        raise CaptureError(
+            "not-in-manifest",
+            f"step {step}: example {stranger} is not in the frozen manifest",
+            "freeze a manifest that admits its work, or take it out of the data",
+        )
+    if denominator is not None and not 0 < denominator < math.inf:
+        raise CaptureError(
+            "bad-denominator",
+            f"step {step}: losses cannot be divided by {denominator}",
+            "give the number by which the sum of the rows' losses was divided, or leave it out",
+        )
+
+
+def check_layers(taps: Sequence[Tap], batches: Sequence[Batch]) -> None:
+    """A layer with a gradient that no row explains is used without being called: CaptureError("missed-layer")."""
+    seen = {name for batch in batches for name in batch.layers}
+    for tap in taps:
+        if tap.name not in seen and tap.weight.grad is not None and tap.weight.grad.any():
+            raise CaptureError(
+                "missed-layer",
+                f"{tap.name}.weight has a gradient, but no forward pass called the layer",
+                "call the module instead of using its weight, or freeze it",
+            )
 
 
 def common_denominator(batches: Sequence[Batch], step: int) -> float:

@@ -19,7 +19,6 @@ step, at the end and between them at equal amounts of summed learning rate (`cap
 """
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -30,10 +29,9 @@ from typing import Any, Protocol, Self
 import torch
 from torch import Tensor, nn
 
-from byline.capture.batches import Batch, common_denominator
+from byline.capture.batches import Batch, check_batch, check_layers, common_denominator
 from byline.capture.checkpoint import (
     Schedule,
-    named_parameters,
     random_states,
     state_name,
     take_snapshot,
@@ -41,12 +39,13 @@ from byline.capture.checkpoint import (
 )
 from byline.capture.gradients import Gauge
 from byline.capture.hooks import Scale, Tap, find_taps, tapped
+from byline.capture.notes import run_spec
 from byline.capture.optimizer import Optimizers, OptimizerView
 from byline.capture.projector import Projector
-from byline.capture.ranks import plain
+from byline.capture.ranks import Ranks
 from byline.capture.steplog import StepLog, random_digest
-from byline.core import CaptureError, RunId, digest, make_id
-from byline.store import Group, RunSpec, RunWriter, open_store
+from byline.core import CaptureError
+from byline.store import RunSpec, RunWriter, open_store
 
 REFRESH = 10  # optimizer steps between two looks at the second moment, after the first ten
 
@@ -92,6 +91,8 @@ class Recorder:
     ) -> None:
         self.model = model
         self.path = Path(path)
+        self._ranks = Ranks.of(model)
+        self._folder = self._ranks.folder(self.path)
         self.projector = projector or Projector()
         self.allowed = allowed
         self.max_norm = max_norm
@@ -155,8 +156,7 @@ class Recorder:
         """
         self._opened()
         ids = tuple(example_ids)
-        self._check_ids(ids)
-        _check_denominator(self._step, denominator)
+        check_batch(self._step, ids, self.allowed, denominator)
         if not self._log.begun:
             self._begin_step()
         self._batch = Batch(ids, denominator)
@@ -192,7 +192,7 @@ class Recorder:
             raise CaptureError(
                 "batch-size",
                 f"layer {tap.name} saw {len(grad_BTO)} rows, the batch has {len(batch.ids)} example ids",
-                "pass one id per row; layers whose first dimension is not the batch cannot be recorded",
+                f"pass one id per row; a layer that sees all rows at once: Projector(skip=({tap.name!r},))",
             )
         if tap.name in self._scales:
             batch.add(tap, tap.project(input_BTI, grad_BTO, self._scales[tap.name]))
@@ -213,7 +213,9 @@ class Recorder:
                 "let every optimizer step once after each batch, or record without the one that does not",
             )
         if not self._stepped:
-            self._check_layers()
+            if not self._layers_checked:
+                check_layers(self.taps, self._pending)
+                self._layers_checked = True
             self._note_update()
 
     def _after_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
@@ -244,7 +246,7 @@ class Recorder:
             lr={tap.name: self._view.learning_rate(tap.weight) for tap in self.taps},
             rates=rates,
             clip=self._gauge.factor(),
-            denominator=common_denominator(self._pending, self._step),
+            denominator=self._ranks.count * common_denominator(self._pending, self._step),
         )
         if self.scaler is not None and (scale := float(self.scaler.get_scale())) != 1:
             self._log.note(scale=scale)
@@ -259,7 +261,7 @@ class Recorder:
         writer = self._opened()
         for batch in self._pending:
             batch.project_held(self._scales)
-            writer.append(self._step, batch.ids, batch.rows(self.taps))
+            writer.append(self._step, batch.ids, batch.rows(self.taps, self._ranks.count))
         line = self._log.close(self._step, [batch.ids for batch in self._pending])
         writer.end_step(self._step, line)
         self._schedule.ended(line["rates"])
@@ -268,7 +270,8 @@ class Recorder:
 
     def _keep_state(self, writer: RunWriter, states: dict[str, Tensor], sha256: str, *, wait: bool) -> None:
         snapshot = take_snapshot(self.model, self._view.optimizers, states, self._step, sha256)
-        writer.put_blob(state_name(self._step), snapshot.to_array(), wait=wait)
+        if self._ranks.number == 0:  # the others have had to help gather it
+            writer.put_blob(state_name(self._step), snapshot.to_array(), wait=wait)
 
     # --- parts --------------------------------------------------------------------------------------------------
 
@@ -282,33 +285,6 @@ class Recorder:
                 self._log.skip(batch.ids)
             self._pending = []
 
-    def _check_layers(self) -> None:
-        """At the first step: a layer with a gradient that no row explains is used without being called."""
-        if self._layers_checked:
-            return
-        seen = {name for batch in self._pending for name in batch.layers}
-        for tap in self.taps:
-            if tap.name not in seen and tap.weight.grad is not None and tap.weight.grad.any():
-                raise CaptureError(
-                    "missed-layer",
-                    f"{tap.name}.weight has a gradient, but no forward pass called the layer",
-                    "call the module instead of using its weight, or freeze it",
-                )
-        self._layers_checked = True
-
-    def _check_ids(self, ids: tuple[str, ...]) -> None:
-        if not ids:
-            raise CaptureError(
-                "no-ids", f"step {self._step}: the batch has no example ids", "pass one id per row of the batch"
-            )
-        if self.allowed is not None and not self.allowed.issuperset(ids):
-            stranger = next(i for i in ids if i not in self.allowed)
-            raise CaptureError(
-                "not-in-manifest",
-                f"step {self._step}: example {stranger} is not in the frozen manifest",
-                "freeze a manifest that admits its work, or take it out of the data",
-            )
-
     def _opened(self) -> RunWriter:
         if self._writer is None:
             raise CaptureError("not-open", "the recorder is not open", "use `with recorder:` around the training loop")
@@ -317,37 +293,30 @@ class Recorder:
     def _begin(self) -> RunWriter:
         """A new run, or an old one cut back to the step to resume at, with its log taken up."""
         if not self._resume:
-            writer = RunWriter.create(self.path, self._spec(self._settings))
+            writer = RunWriter.create(self._folder, self._spec(self._settings))
             self._log = StepLog(writer.spec.run)
             return writer
-        before = open_store(self.path).spec
+        before = open_store(self._folder).spec
         # named after the weights that it began with, and described by the settings, which a schedule may have changed
         settings = [group.get("settings") for group in json.loads(before.extra).get("groups", ())]
-        writer = RunWriter.resume(self.path, self._step, replace(self._spec(settings), run=before.run))
+        writer = RunWriter.resume(self._folder, self._step, replace(self._spec(settings), run=before.run))
         self._log, self._settings = StepLog(before.run), settings
-        for line in open_store(self.path).step_log:
+        for line in open_store(self._folder).step_log:
             self._schedule.due()
             self._schedule.ended(line["rates"])
             self._log = StepLog(line["chain"])
             self._settings = line.get("settings", self._settings)
         return writer
 
-    def _spec(self, settings: list[Any]) -> RunSpec:
-        groups = tuple(Group(tap.name, tap.width) for tap in self.taps)
-        shapes = [[name, list(p.shape)] for name, p in named_parameters(self.model).items()]
+    def _spec(self, settings: Sequence[Any]) -> RunSpec:
         described = zip(self._view.describe(self.model), settings, strict=False)
         notes = {
             "optimizer": self._view.kind,
             "groups": [{**group, "settings": said} for group, said in described],
             "max_norm": self.max_norm,
-            "uncaptured": [item.to_json() for item in self.uncaptured],
-            "parameters": sum(p.numel() for p in self.model.parameters() if p.requires_grad),
-            "captured": sum(tap.weight.numel() for tap in self.taps),
+            "ranks": self._ranks.count,
         }
-        model = f"{type(plain(self.model)).__name__}:{digest(shapes)[:16]}"
-        weights = weights_digest(self.model).hex()
-        run = RunId(make_id("run", self.path.name, model, weights, digest(self.projector.to_json())))
-        return RunSpec(run, model, groups, json.dumps(self.projector.to_json()), json.dumps(notes))
+        return run_spec(self.path.name, self.model, self.taps, self.uncaptured, self.projector, notes)
 
     def _write_end(self, writer: RunWriter) -> None:
         """What a query needs later: the square root of the preconditioner at the end, and which weights these were."""
@@ -355,18 +324,9 @@ class Recorder:
         for index, tap in enumerate(self.taps):
             scale = self._scales.get(tap.name)
             if scale is not None:
-                writer.put_blob(f"scale_out.{index}", scale.out_O.detach().cpu().numpy())
-                writer.put_blob(f"scale_in.{index}", scale.in_I.detach().cpu().numpy())
+                writer.put_blob(f"scale_out.{index}", scale.out_O.detach().cpu().numpy(), wait=False)
+                writer.put_blob(f"scale_in.{index}", scale.in_I.detach().cpu().numpy(), wait=False)
         weights = weights_digest(self.model)
         writer.put_blob("weights_sha256", torch.frombuffer(bytearray(weights), dtype=torch.uint8).numpy())
         if self._schedule.wanted:
             self._keep_state(writer, random_states(), weights.hex(), wait=True)
-
-
-def _check_denominator(step: int, denominator: float | None) -> None:
-    if denominator is not None and not 0 < denominator < math.inf:
-        raise CaptureError(
-            "bad-denominator",
-            f"step {step}: losses cannot be divided by {denominator}",
-            "give the number by which the sum of the rows' losses was divided, or leave it out",
-        )
