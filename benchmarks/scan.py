@@ -5,8 +5,8 @@
 Made-up bytes, one thread, CPU time, best of a few: others who use the machine disturb that least. Useful operations are
 rows x features x queries, whatever a scan does beside them: rounding queries to 16 bits, bounds, top 100, merging.
 Yardsticks: torch._int_mm on rows that stay in the cache, with as many queries, and the best over all numbers of
-queries; the same
-product on rows that come from memory; a sum over the same bytes, which reads them and does next to nothing else.
+queries; the same product on rows that come from memory; a sum over the same bytes, which reads them and does next to
+nothing else.
 """
 
 import datetime
@@ -109,7 +109,8 @@ def show(told):
     print(f"int8 GEMM in cache, GMAC/s by number of queries: {gemm}; memory read: {yard['read_gb_s']:.1f} GB/s")
     print(f"the same with 32 queries on rows from memory: {yard['streamed_gemm_gmac_s']:.0f} GMAC/s")
     print(
-        f"{'rows':>9s} {'1 query':>10s} {'of read':>8s} {'32 queries':>11s} {'of GEMM':>8s} {'of best':>8s} {'streamed':>8s}"
+        f"{'rows':>9s} {'1 query':>10s} {'of read':>8s} {'32 queries':>11s} "
+        f"{'of GEMM':>8s} {'of best':>8s} {'streamed':>8s}"
     )
     for rows, by in told["growth"].items():
         one, many = by["1"], by["32"]
