@@ -202,14 +202,28 @@ def _relative_step(group: Mapping[str, Any], state: Mapping[str, Any], weight: T
 
 
 def _muon_scale(tap: Tap, group: Mapping[str, Any], momentum: Tensor) -> Scale:
-    """Norm of the orthogonalised step, about sqrt(rank), over the norm of what it was made from."""
+    """Norm of the orthogonalised step over the norm of what it was made from, the same in all directions."""
     rows, columns = momentum.shape
     matched = group.get("adjust_lr_fn") == "match_rms_adamw"
     adjusted = 0.2 * max(rows, columns) ** 0.5 if matched else max(1.0, rows / columns) ** 0.5
     norm = float(momentum.float().norm())
+    stepped = _orthogonalised_norm(momentum, group["ns_coefficients"], int(group["ns_steps"])) if norm > 0 else 0.0
     like_OI = tap.matrix(momentum).float()
     ones = Scale(torch.ones_like(like_OI[:, 0]), torch.ones_like(like_OI[0]))
-    return _times(ones, adjusted * min(rows, columns) ** 0.5 / norm if norm > 0 else 0.0)
+    return _times(ones, adjusted * stepped / norm if norm > 0 else 0.0)
+
+
+def _orthogonalised_norm(momentum: Tensor, coefficients: Sequence[float], steps: int) -> float:
+    """Norm of what Muon's Newton-Schulz iteration makes of the momentum: near the root of its numerical rank, which is
+    low where the batches are small. Only the smaller Gram matrix G is iterated: X' = (a + b G + c G^2) X."""
+    scaled = momentum.float() / momentum.float().norm()
+    gram = scaled @ scaled.T if len(scaled) <= scaled.shape[1] else scaled.T @ scaled
+    a, b, c = coefficients
+    for _ in range(steps):
+        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal().add_(a)
+        gram = factor @ gram @ factor
+    return float(gram.trace().clamp(min=0).sqrt())
 
 
 def _times(scale: Scale, factor: float) -> Scale:
