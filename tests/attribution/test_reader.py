@@ -252,3 +252,41 @@ def _replace(record, **changes):
     from dataclasses import replace
 
     return replace(record, **changes)
+
+
+def test_a_run_goes_on_from_a_state_that_it_kept_itself(tmp_path):
+    """Broken off after the state of step 16; what was recorded later is made again, and equals the unbroken run."""
+
+    class Stop(Exception):
+        pass
+
+    def loop(path, stop=None, start=None):
+        model = Net()
+        optimizer = torch.optim.AdamW(trained(model), lr=0.01)
+        torch.manual_seed(4)
+        if start is not None:
+            trajectory = read_trajectory(path)
+            restore(model, [optimizer], trajectory.state(start))
+        with Recorder(model, optimizer, path, checkpoints=2, resume_at=start) as recorder:
+            for step in range(start or 0, 40):
+                if step == stop:
+                    recorder.flush()
+                    raise Stop
+                with recorder.batch([f"ex:{step % 7}", "ex:b", "ex:c"]):
+                    (model(torch.full((3, 5), step / 40) + torch.eye(3, 5)) ** 2).mean().backward()
+                optimizer.step()
+                optimizer.zero_grad()
+        return model
+
+    whole = loop(tmp_path / "whole" / "run")
+    with pytest.raises(Stop):
+        loop(tmp_path / "broken" / "run", stop=21)
+    kept = read_trajectory(tmp_path / "broken" / "run").kept
+    assert kept == (0, 8, 16)
+    again = loop(tmp_path / "broken" / "run", start=16)
+    assert same_bits(again, whole)
+    left, right = (open_store(tmp_path / name / "run") for name in ("whole", "broken"))
+    assert left.step_log == right.step_log and left.blob_names == right.blob_names and right.verify() == []
+    assert read_trajectory(right).kept == (0, 16, 32, 40)
+    for name in left.blob_names:
+        assert (left.blob(name) == right.blob(name)).all(), name

@@ -261,3 +261,37 @@ def test_reading_while_writing(toy, tmp_path):
         done.set()
         reader.join()
     assert not faults and seen == sorted(seen) and len(set(seen)) > 1
+
+
+def test_blobs_put_without_waiting_and_dropped(toy, tmp_path):
+    """Dropped before a commit named it, after it, put again in the same commit, and never put at all."""
+    with RunWriter.create(tmp_path, toy.spec) as writer:
+        for name in ("early", "late", "again", "kept"):
+            writer.put_blob(name, np.full(4, len(name)), wait=False)
+        writer.drop_blob("early")
+        writer.flush()
+        assert open_store(tmp_path).blob_names == ("again", "kept", "late")
+        writer.drop_blob("late")
+        writer.drop_blob("again")
+        writer.put_blob("again", np.zeros(2), wait=False)
+        writer.drop_blob("never")
+        assert "late" in open_store(tmp_path).blob_names  # what a commit has named stays until the next one
+        assert open_store(tmp_path).blob("late").tolist() == [4] * 4
+        writer.flush()
+        assert open_store(tmp_path).blob_names == ("again", "kept")
+        writer.drop_blob("kept")
+        writer.put_blob("kept", np.full(4, 4), wait=False)  # the same bytes: the same file
+    run = open_store(tmp_path)
+    assert run.blob_names == ("again", "kept") and run.blob("again").tolist() == [0, 0]
+    assert run.blob("kept").tolist() == [4] * 4 and run.verify() == []
+
+
+def test_a_fault_of_a_blob_that_nobody_waited_for_comes_later(toy, tmp_path):
+    writer = RunWriter.create(tmp_path, toy.spec)
+    (tmp_path / "blobs").write_text("a file where the folder should be")
+    writer.put_blob("a", np.ones(1), wait=False)
+    with pytest.raises(StoreError) as fault:
+        writer.flush()
+    assert fault.value.code == "write-failed"
+    with pytest.raises(StoreError):
+        writer.close()
