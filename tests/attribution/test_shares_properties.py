@@ -210,6 +210,15 @@ def test_intervals_of_a_contributor_are_of_the_sum_not_sums_of_intervals():
     assert line.low_ppb < line.ppb < line.high_ppb
 
 
+def test_intervals_are_divided_as_shares_are():
+    found = found_in([(c, x, x) for c in "ab" for x in (0.0, 1.0, 2.0)])
+    mine, other, yours = contributors_of(found, {"a": {"me": 3.0, "you": 1.0}, "b": {"other": 5.0}}).lines
+    whole, _ = clusters_of(found).lines
+    for line, part in ((mine, 0.75), (yours, 0.25)):
+        assert (line.low_ppb, line.high_ppb) == pytest.approx((part * whole.low_ppb, part * whole.high_ppb), abs=2)
+    assert other.high_ppb > other.ppb > other.low_ppb
+
+
 def test_a_cluster_without_owner_is_refused():
     for owners in ({}, {"a": {}}, {"a": {"me": 0.0}}, {"a": {"me": -1.0, "you": 2.0}}):
         with pytest.raises(AttributionError) as fault:

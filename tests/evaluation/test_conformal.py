@@ -96,6 +96,22 @@ def test_the_slopes_leave_their_contributor_out():
     assert left_out_slopes(np.array([[1.0], [0.0]]), np.ones((2, 1))).tolist() == [0.0, 1.0]
 
 
+def test_no_miss_is_taken_at_a_slope_that_knew_it():
+    generator = np.random.default_rng(1)
+    predicted_CQ, actual_CQ = generator.normal(size=(2, 10, 1))
+    scales_CQ = generator.uniform(0.5, 2.0, size=(10, 1))
+    away = []
+    for c in range(10):
+        rest = [n for n in range(10) if n != c]
+        own = (predicted_CQ[rest] * actual_CQ[rest]).sum() / (predicted_CQ[rest] ** 2).sum()
+        away.append(abs(actual_CQ[c, 0] - own * predicted_CQ[c, 0]) / scales_CQ[c, 0])
+    fitted = LeaveOutConformal(0.9).fit(predicted_CQ, actual_CQ, scales_CQ)
+    assert fitted.radius_ == pytest.approx(max(away))
+    low, high = fitted.interval(np.array(2.0), np.array(3.0))
+    together = (predicted_CQ * actual_CQ).sum() / (predicted_CQ**2).sum()
+    assert ((low + high) / 2, (high - low) / 2) == pytest.approx((2 * together, 3 * max(away)))
+
+
 def audit(generator, contributors, queries, parts, heavy=False):
     """An audit whose misses have parts of the contributor, of the query, and of the pair; effects come out 1.4 times as
     large as predicted, and misses are larger where the effect is."""
