@@ -134,6 +134,18 @@ def test_frozen_moments_are_close_and_not_the_same():
     np.testing.assert_array_equal(both[0].scores_QN, both[1].scores_QN)
 
 
+def test_the_contract_of_estimators():
+    model, task, trajectory, _ = run()
+    audit = Metagradient(frozen=True, segments=3, tolerance=0.0, together=2)
+    stored = dict(vars(audit))
+    assert stored == {"frozen": True, "segments": 3, "tolerance": 0.0, "together": 2}
+    assert audit.fit(model, task, trajectory) is audit
+    first, again = (audit.score(QUERIES, measure).scores_QN for _ in range(2))
+    assert np.array_equal(first, again)
+    assert all(name.endswith("_") for name in set(vars(audit)) - set(stored))
+    assert {name: getattr(audit, name) for name in stored} == stored
+
+
 def test_the_cost_is_counted():
     model, task, trajectory, _ = run()
     audit = Metagradient(segments=3, together=2).fit(model, task, trajectory)

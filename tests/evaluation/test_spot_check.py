@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from byline.core import EvaluationError
-from byline.evaluation import draw_subsets, spot_check
+from byline.evaluation import SpotPlan, spot_check
 
 Q = 4
+PLAN = SpotPlan(groups=12, each=3)
 
 
 class World:
@@ -50,7 +51,7 @@ def test_the_verifier_tells_who_is_honest(publisher, n):
     right = 0
     for seed in range(20):
         world = World(n, seed=seed)
-        right += spot_check(world, publish(world.effects_QN), groups=12, each=3, seed=seed).accepted == honest
+        right += spot_check(world, publish(world.effects_QN), plan=PLAN, seed=seed).accepted == honest
         assert world.trainings == 36
     assert right >= 18
 
@@ -61,7 +62,7 @@ def test_the_estimate_is_the_weight_of_the_linear_residual():
     for seed in range(40):
         world = World(50, noise=0.5, seed=seed)
         world.pairs_QNN *= 0
-        found.append(spot_check(world, world.effects_QN / 2, groups=12, seed=seed))
+        found.append(spot_check(world, world.effects_QN / 2, plan=PLAN, seed=seed))
     share = 0.25 / (1 + 0.25)  # variance of the noise is a quarter of the effects'
     assert np.mean([check.suboptimality for check in found]) == pytest.approx(share, abs=0.03)
     assert np.mean([check.unexplained for check in found]) == pytest.approx(share + 0.2, abs=0.05)
@@ -69,12 +70,12 @@ def test_the_estimate_is_the_weight_of_the_linear_residual():
 
 
 def test_subsets_of_a_group_share_their_draws_as_often_as_said():
-    kept_GEN = draw_subsets(2000, 20, 2, 0.8, 0.3, seed=1)
+    kept_GEN = SpotPlan(20, 2, 0.8, 0.3).draw(2000, seed=1)
     assert kept_GEN.mean() == pytest.approx(0.8, abs=0.01)
     first, second = kept_GEN[:, 0].ravel(), kept_GEN[:, 1].ravel()
     assert np.corrcoef(first, second)[0, 1] == pytest.approx(0.3, abs=0.02)
     assert abs(np.corrcoef(kept_GEN[0, 0], kept_GEN[1, 0])[0, 1]) < 0.1
-    assert np.array_equal(kept_GEN, draw_subsets(2000, 20, 2, 0.8, 0.3, seed=1))
+    assert np.array_equal(kept_GEN, SpotPlan(20, 2, 0.8, 0.3).draw(2000, seed=1))
 
 
 def test_the_check_follows_from_its_seed():
@@ -96,5 +97,5 @@ def test_what_cannot_be_checked_is_refused():
         ("not-finite", lambda kept_N: np.full(Q, np.inf), {}),
     ]:
         with pytest.raises(EvaluationError) as fault:
-            spot_check(retrain, world.effects_QN, **options)
+            spot_check(retrain, world.effects_QN, plan=SpotPlan(**options), seed=0)
         assert fault.value.code == code

@@ -65,7 +65,7 @@ class Metagradient:
     `segments`: parts into which the run is cut (None: the square root of its steps). `tolerance`: see `check_replay`.
     `together`: queries carried backwards at a time; each needs the memory of one optimizer state.
 
-    After `fit`: `digest_` of the replayed weights. After `score`: `cost_`.
+    After `fit`: `digest_` (hex) of the replayed weights. After `score`: `cost_`.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Metagradient:
             raise AttributionError("no-queries", "there is nothing to attribute", "pass at least one query")
         started = time.perf_counter()
         names, items = tuple(queries), list(queries.items())
-        self._gradients, self._products = len(self.walk_.trajectory.steps), 0
+        self.gradients_, self.products_ = len(self.walk_.trajectory.steps), 0
         rows = [
             row
             for first in range(0, len(items), self.together)
@@ -160,7 +160,7 @@ class Metagradient:
             states = [start]
             while self.walk_.taken < end - 1:
                 self.walk_.step()
-                self._gradients += 1
+                self.gradients_ += 1
                 states.append(self.walk_.state())
             yield from reversed(states)
             end = start.taken
@@ -175,7 +175,7 @@ class Metagradient:
             weights_B = torch.ones_like(losses_B, requires_grad=True)
             total = (losses_B * weights_B).sum() / step.divisor
             made = torch.autograd.grad(total, list(trained.values()), create_graph=True, allow_unused=True)
-        self._gradients += 1
+        self.gradients_ += 1
         grads = {name: grad for name, grad in zip(trained, made, strict=True) if grad is not None}
         adjoint = StepAdjoint(walk.trajectory, state, step, {n: g.detach() for n, g in grads.items()}, self.frozen)
         for q, after in enumerate(cotangents):
@@ -187,7 +187,7 @@ class Metagradient:
                 retain_graph=q + 1 < len(cotangents),
                 allow_unused=True,
             )
-            self._products += 1
+            self.products_ += 1
             for name, moved in zip(grads, found[1:], strict=True):
                 if moved is not None:
                     before["weights"][name] = before["weights"].get(name, 0) + moved
@@ -204,7 +204,7 @@ class Metagradient:
         steps = self.walk_.trajectory.steps
         visits = sum(len(step.example_ids) for step in steps)
         epochs = visits / max(1, len(visited(self.walk_.trajectory)))
-        return AuditCost(len(steps), self._gradients, self._products, epochs, self.seconds_ + seconds)
+        return AuditCost(len(steps), self.gradients_, self.products_, epochs, self.seconds_ + seconds)
 
 
 def _refuse_unwalkable(trajectory: Trajectory) -> None:

@@ -17,7 +17,7 @@ from byline.evaluation.correlation import Interval, bootstrap_pairs, pearson, ra
 from byline.evaluation.counterfactual import Agreement, LeaveOut, agreement, predictions, reliability
 from byline.evaluation.lds import Ceiling, Lds, Paired, lds, noise_ceiling, paired, subset_predictions
 from byline.evaluation.metasmoothness import Metasmoothness, SmoothnessGate, metasmoothness, smoothness_gate
-from byline.evaluation.spot_check import SpotCheck, draw_subsets, spot_check
+from byline.evaluation.spot_check import SpotCheck, SpotPlan, spot_check
 
 __all__ = [
     "Agreement",
@@ -41,11 +41,11 @@ __all__ = [
     "Paired",
     "SmoothnessGate",
     "SpotCheck",
+    "SpotPlan",
     "agreement",
     "bootstrap_pairs",
     "calibrate",
     "certify",
-    "draw_subsets",
     "held_out_coverage",
     "lds",
     "metasmoothness",
