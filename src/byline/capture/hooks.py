@@ -7,7 +7,7 @@ examples, no vmap. Layers that share one weight are one tap, and what they bring
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -84,23 +84,25 @@ class Tap:
         """Features (B, K), float32: per-example weight gradients, scaled from both sides, projected, flattened."""
         left, right = self._sides.of(self, scale, grads.device)
         inputs = inputs.float() if inputs.is_floating_point() else inputs
-        with torch.autocast(grads.device.type, enabled=False):
+        with _no_autocast(grads.device.type):
             if self.layer.transposed == self.transposed:
-                out, into = self.layer.factors(inputs, grads.float(), left, right)
+                features_BKL = self.layer.features(inputs, grads.float(), left, right)
             else:  # the weight is used here the other way round than where the tap has its name from
-                into, out = self.layer.factors(inputs, grads.float(), right, left)
-            return torch.bmm(out, into.transpose(1, 2)).flatten(1)
+                features_BKL = self.layer.features(inputs, grads.float(), right, left).transpose(1, 2)
+            return features_BKL.flatten(1)
 
 
 Receive = Callable[[Tap, Tensor, Tensor], None]
 
 
+def _no_autocast(device: str) -> AbstractContextManager[object]:
+    """Features are made in float32, also where the user's backward pass runs under autocast."""
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
+
+
 def _scaled(side_DK: Tensor, scale_D: Tensor | None, device: torch.device) -> Tensor:
-    """(D, K), laid out column by column, as the products want it."""
     side_DK = side_DK.to(device)
-    if scale_D is not None:
-        side_DK = scale_D.to(device)[:, None] * side_DK
-    return side_DK.T.contiguous().T
+    return side_DK if scale_D is None else scale_D.to(device)[:, None] * side_DK
 
 
 def find_taps(model: nn.Module, projector: Projector) -> tuple[tuple[Tap, ...], tuple[Uncaptured, ...]]:

@@ -4,7 +4,7 @@ Each kind knows how to read one call of a layer: which dimension counts the rows
 they are projected, without ever building the factors themselves: no one-hot rows of an embedding, no unfolded patches
 of a convolution.
 
-Suffixes: B rows of a batch, T positions (times groups), O outputs, I inputs, K features of a side, G groups
+Suffixes: B rows of a batch, T positions, O outputs, I inputs, K and L features of the two sides, G groups
 """
 
 from typing import Protocol
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
-BATCHED = 32  # positions from which one small product per row is faster than one product of all rows
+LONG = 4  # positions, per feature of a side, from which the wider factor is summed over positions before projecting
 
 
 class Layer(Protocol):
@@ -30,8 +30,8 @@ class Layer(Protocol):
         """The gradient of what came out, rows first."""
         ...
 
-    def factors(self, inputs: Tensor, grads: Tensor, left_OK: Tensor, right_IK: Tensor) -> tuple[Tensor, Tensor]:
-        """Projected gradient and projected input of every position: (B, K, T) each, float32."""
+    def features(self, inputs: Tensor, grads: Tensor, left_OK: Tensor, right_IL: Tensor) -> Tensor:
+        """Every row's weight gradient as outputs by inputs, projected from both sides: (B, K, L). Float32."""
         ...
 
 
@@ -46,8 +46,10 @@ class Dense:
 
     grads = inputs
 
-    def factors(self, inputs: Tensor, grads: Tensor, left_OK: Tensor, right_IK: Tensor) -> tuple[Tensor, Tensor]:
-        return _projected(grads, left_OK), _projected(inputs, right_IK)
+    def features(self, inputs: Tensor, grads: Tensor, left_OK: Tensor, right_IL: Tensor) -> Tensor:
+        if grads.shape[2] > inputs.shape[2]:
+            return _summed(inputs @ right_IL, grads, left_OK).transpose(1, 2)
+        return _summed(grads @ left_OK, inputs, right_IL)
 
 
 class Lookup:
@@ -65,16 +67,16 @@ class Lookup:
     def grads(self, tensor: Tensor) -> Tensor:
         return tensor.reshape(len(tensor) if tensor.ndim > 1 else 1, -1, tensor.shape[-1])
 
-    def factors(self, inputs: Tensor, grads: Tensor, left_OK: Tensor, right_IK: Tensor) -> tuple[Tensor, Tensor]:
-        picked_BTK = right_IK[inputs]
+    def features(self, inputs: Tensor, grads: Tensor, left_OK: Tensor, right_IL: Tensor) -> Tensor:
+        picked_BTL = right_IL[inputs]
         if self.padding is not None:
-            picked_BTK = picked_BTK.masked_fill((inputs == self.padding)[..., None], 0)
-        return _projected(grads, left_OK), picked_BTK.transpose(1, 2)
+            picked_BTL = picked_BTL.masked_fill((inputs == self.padding)[..., None], 0)
+        return _summed(picked_BTL, grads, left_OK).transpose(1, 2)
 
 
 class Convolution:
     """nn.Conv1d, 2d and 3d: the patches are projected by a convolution whose filters are the columns of the matrix, so
-    stride, dilation, padding and its mode are the layer's own. Groups stand side by side as further positions."""
+    stride, dilation, padding and its mode are the layer's own. What the groups bring is added."""
 
     transposed = False
 
@@ -86,26 +88,26 @@ class Convolution:
 
     grads = inputs
 
-    def factors(self, inputs: Tensor, grads: Tensor, left_OK: Tensor, right_IK: Tensor) -> tuple[Tensor, Tensor]:
+    def features(self, inputs: Tensor, grads: Tensor, left_OK: Tensor, right_IL: Tensor) -> Tensor:
         groups, rows = self._module.groups, len(grads)
         left_GKO = left_OK.T.reshape(left_OK.shape[1], groups, -1).transpose(0, 1)
         outputs_BGKT = left_GKO @ grads.reshape(rows, groups, left_GKO.shape[2], -1)
-        filters = right_IK.T.reshape(-1, inputs.shape[1] // groups, *self._module.kernel_size)
+        filters = right_IL.T.reshape(-1, inputs.shape[1] // groups, *self._module.kernel_size)
         filters = filters.repeat(groups, *[1] * (filters.ndim - 1))
         patches: Tensor = self._module._conv_forward(inputs, filters, None)
-        return _side_by_side(outputs_BGKT), _side_by_side(patches.reshape(rows, groups, right_IK.shape[1], -1))
+        patches_BGLT = patches.reshape(rows, groups, right_IL.shape[1], -1)
+        return (outputs_BGKT @ patches_BGLT.transpose(2, 3)).sum(1)
 
 
-def _side_by_side(tensor_BGKT: Tensor) -> Tensor:
-    return tensor_BGKT.transpose(1, 2).flatten(2)
+def _summed(projected_BTK: Tensor, wide_BTD: Tensor, side_DL: Tensor) -> Tensor:
+    """(B, K, L): sum over positions of projected times (wide @ side).
 
-
-def _projected(tensor_BTD: Tensor, side_DK: Tensor) -> Tensor:
-    """(B, K, T). Both ways were measured on this shape of work: reading the tensor is all that it costs."""
-    rows, positions, size = tensor_BTD.shape
-    if positions < BATCHED:
-        return (tensor_BTD @ side_DK).transpose(1, 2)
-    return torch.bmm(side_DK.T.expand(rows, side_DK.shape[1], size), tensor_BTD.transpose(1, 2))
+    Of long rows the sum is made first: it reads the wide factor once and in order, which is all that it costs.
+    """
+    projected_BKT = projected_BTK.transpose(1, 2)
+    if projected_BTK.shape[1] < LONG * side_DL.shape[1]:
+        return torch.bmm(projected_BKT, wide_BTD @ side_DL)
+    return torch.bmm(projected_BKT, wide_BTD) @ side_DL
 
 
 def layer_of(module: nn.Module) -> Layer | str | None:
