@@ -22,8 +22,8 @@ def query_floors(nulls: ScoreTable, groups: Sequence[str], weights_Q: Floats) ->
     subject's sums: the root mean square of a subject made of null queries with these weights. What varies from null
     query to null query adds up as the root of the sum of squared weights; what is the same on all of them adds up as
     their sum, for a steady score where there can be no influence is bias, and volume must not turn it into money.
-    It is taken of sums per group, so cutting works into more examples changes nothing, which the pooled spread of single
-    examples cannot say. A spread from few null queries is itself uncertain: 20 or more give it to about a sixth.
+    It is taken of sums per group, so cutting works into more examples changes nothing; the pooled spread of single
+    examples cannot say that. A spread from few null queries is itself uncertain: 20 or more give it to about a sixth.
     Raises: AttributionError("too-few-nulls") below 2, ("bad-groups").
     """
     if len(nulls.query_ids) < 2:
