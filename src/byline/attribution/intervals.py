@@ -85,9 +85,7 @@ def seed_errors(found: GroupScores, rho: float) -> Floats:
     changed. Zero for a single group, whose sums have no variance. Raises: AttributionError("bad-rho").
     """
     if not 0 < rho <= 1:
-        raise AttributionError(
-            "bad-rho", f"rho {rho} is not in (0, 1]", "give the audit's reliability"
-        )
+        raise AttributionError("bad-rho", f"rho {rho} is not in (0, 1]", "give the audit's reliability")
     return np.full(len(found.names), math.sqrt((1 - rho) / rho) * float(found.sums_G.std()))
 
 
