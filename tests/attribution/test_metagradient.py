@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from byline.attribution.adjoint import UPDATES, Instant
 from byline.attribution.metagradient import Metagradient
 from byline.attribution.replay import replay
+from byline.attribution.update import UPDATES, Instant
 from byline.core import AttributionError
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -27,10 +27,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from byline.attribution.adjoint import Cotangent, StepAdjoint, update_of
+from byline.attribution.adjoint import Cotangent, StepAdjoint
 from byline.attribution.replay import checked_walk, visited
 from byline.attribution.task import Task
 from byline.attribution.trajectory import State, Step, Trajectory
+from byline.attribution.update import update_of
 from byline.attribution.walk import Walk
 from byline.capture import weights_digest
 from byline.core import AttributionError, ScoreTable

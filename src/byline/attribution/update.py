@@ -1,8 +1,7 @@
 """The optimizers' updates as functions that can be differentiated: what `torch.optim` does in place, written out.
 
 An audit walks a run backwards: it must know how a change of weights, moments or gradient before a step changes weights
-and moments after it. All updates are elementwise, so one reverse pass over a few vectors gives that for every
-parameter; clipping couples them by one number, the norm of the whole gradient.
+and moments after it (`adjoint`). The transport holds second moments fixed and has an update of its own.
 
 Oracle: tests hold each function against the torch optimizer it stands for.
 """
