@@ -1,6 +1,7 @@
 """Ways to run a training that change how or when gradients arrive, but not what a row is."""
 
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -168,3 +169,33 @@ def test_accumulated_micro_batches_are_the_rows_of_one_batch(tmp_path, parts):
     want = torch.from_numpy(one.read(0, 12))
     assert want.any(1).all()
     assert float((torch.from_numpy(many.read(0, 12)) - want).abs().max()) <= 0.01 * float(want.abs().max())
+
+
+def test_a_second_backward_pass_through_one_forward_pass_is_refused():
+    """The input is let go at the first: kept, it would hold memory that the rest of the pass could use."""
+    model = Net()
+    taps, _ = find_taps(model, RANK)
+    with tapped(taps, lambda *seen: None):
+        loss = loss_of(model, IDS)
+        loss.backward(retain_graph=True)
+        with pytest.raises(CaptureError) as fault:
+            loss.backward()
+    assert fault.value.code == "second-backward"
+
+
+def test_inputs_are_let_go_as_the_backward_pass_goes_on():
+    """When the first layer is reached, the input of the last is gone."""
+    model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4))
+    taps, _ = find_taps(model, RANK)
+    alive, seen = [], []
+
+    def receive(tap, inputs, grads):
+        alive.append([ref() is not None for ref in seen])
+        seen.append(weakref.ref(inputs.untyped_storage()))
+
+    with tapped(taps, receive):
+        hidden = model[1](model[0](torch.ones(2, 4)))
+        out = model[2](hidden * 2)
+        del hidden
+        out.sum().backward()
+    assert alive == [[], [False]]

@@ -220,11 +220,11 @@ def _forward_hook(
     def hook(module: nn.Module, args: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor) -> None:
         if not (torch.is_grad_enabled() and output.requires_grad):
             return
-        inputs = next(iter((*args, *named.values()))).detach()
-        version = inputs._version
+        source = next(iter((*args, *named.values())))
+        waiting = [(source.detach(), source._version)]
 
         def arrived(grad: Tensor) -> None:
-            _check_input(tap, inputs, version)
+            inputs = _taken(tap, waiting)
             receive(tap, tap.layer.inputs(inputs), tap.layer.grads(grad.detach()))
 
         output.register_hook(arrived)  # type: ignore[no-untyped-call]
@@ -232,8 +232,17 @@ def _forward_hook(
     return hook
 
 
-def _check_input(tap: Tap, inputs: Tensor, version: int) -> None:
-    """Autograd checks this too, but not where autocast has made it keep a copy of its own."""
+def _taken(tap: Tap, waiting: list[tuple[Tensor, int]]) -> Tensor:
+    """The input of a forward pass, checked. It is let go here: held to the end of the backward pass, as the graph would
+    hold it, it keeps memory from being used again, and that costs more time than all of the projecting."""
+    if not waiting:
+        raise CaptureError(
+            "second-backward",
+            f"a second backward pass went through the same forward pass of layer {tap.name}",
+            "add the losses and call backward() once",
+        )
+    inputs, version = waiting.pop()
+    # autograd checks this too, but not where autocast has made it keep a copy of its own
     if inputs._version != version:
         raise CaptureError(
             "changed-input",
@@ -246,6 +255,7 @@ def _check_input(tap: Tap, inputs: Tensor, version: int) -> None:
             f"layer {tap.name} was asked for the ids 0 to {len(inputs) - 1} without a batch dimension, for all rows",
             f"give each row its own positions (expand them to the batch), or Projector(skip=({tap.name!r},))",
         )
+    return inputs
 
 
 def _is_range(ids: Tensor) -> bool:
