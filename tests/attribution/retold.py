@@ -6,7 +6,7 @@ from torch import nn
 from byline.attribution import new_optimizers, restore, set_rates
 from byline.capture import Projector, Recorder
 
-EXAMPLES, STEPS, NORM = 12, 24, 0.3
+EXAMPLES, STEPS, NORM = 12, 40, 0.3
 IDS = [f"ex:{n}" for n in range(EXAMPLES)]
 
 

@@ -75,7 +75,7 @@ def test_what_a_scaler_multiplied_is_not_in_the_factor(tmp_path):
     model = train(OPTIMIZERS["sgd-momentum"], tmp_path / "run", scaler=scaler())
     trajectory = read_trajectory(tmp_path / "run")
     lines = open_store(tmp_path / "run").step_log
-    assert {line["scale"] for line in lines} == {2.0**k for k in (10, 11, 12, 13, 14)}
+    assert {line["scale"] for line in lines} == {2.0**k for k in range(10, 18)}
     without = train(OPTIMIZERS["sgd-momentum"], tmp_path / "without")
     clips = [step.clip for step in read_trajectory(tmp_path / "without").steps]
     assert [step.clip for step in trajectory.steps] == pytest.approx(clips, rel=1e-5)
@@ -99,7 +99,7 @@ def test_steps_tell_what_was_trained(tmp_path):
     trajectory = read_trajectory(tmp_path / "run")
     for number, step in enumerate(trajectory.steps):
         assert step.batches == tuple(tuple(IDS[row] for row in rows) for rows in batches_of(number))
-        assert step.divisor == 5 and step.rates == pytest.approx([0.01 * (1 - number / 48), 0.02 * (1 - number / 48)])
+        assert step.divisor == 5 and step.rates == pytest.approx([0.01 * (1 - number / 80), 0.02 * (1 - number / 80)])
     names = {name for group in trajectory.groups for name in group.parameters}
     assert names == {name for name, parameter in Net().named_parameters() if parameter.requires_grad}
     assert trajectory.groups[1].parameters == ("last.weight", "last.bias") and trajectory.groups[0].kind == ""
@@ -255,7 +255,7 @@ def _replace(record, **changes):
 
 
 def test_a_run_goes_on_from_a_state_that_it_kept_itself(tmp_path):
-    """Broken off after the state of step 16; what was recorded later is made again, and equals the unbroken run."""
+    """Broken off after the state of step 32; what was recorded later is made again, and equals the unbroken run."""
 
     class Stop(Exception):
         pass
@@ -268,25 +268,25 @@ def test_a_run_goes_on_from_a_state_that_it_kept_itself(tmp_path):
             trajectory = read_trajectory(path)
             restore(model, [optimizer], trajectory.state(start))
         with Recorder(model, optimizer, path, checkpoints=2, resume_at=start) as recorder:
-            for step in range(start or 0, 40):
+            for step in range(start or 0, 70):
                 if step == stop:
                     recorder.flush()
                     raise Stop
                 with recorder.batch([f"ex:{step % 7}", "ex:b", "ex:c"]):
-                    (model(torch.full((3, 5), step / 40) + torch.eye(3, 5)) ** 2).mean().backward()
+                    (model(torch.full((3, 5), step / 70) + torch.eye(3, 5)) ** 2).mean().backward()
                 optimizer.step()
                 optimizer.zero_grad()
         return model
 
     whole = loop(tmp_path / "whole" / "run")
     with pytest.raises(Stop):
-        loop(tmp_path / "broken" / "run", stop=21)
+        loop(tmp_path / "broken" / "run", stop=37)
     kept = read_trajectory(tmp_path / "broken" / "run").kept
-    assert kept == (0, 8, 16)
-    again = loop(tmp_path / "broken" / "run", start=16)
+    assert kept == (0, 16, 32)
+    again = loop(tmp_path / "broken" / "run", start=32)
     assert same_bits(again, whole)
     left, right = (open_store(tmp_path / name / "run") for name in ("whole", "broken"))
     assert left.step_log == right.step_log and left.blob_names == right.blob_names and right.verify() == []
-    assert read_trajectory(right).kept == (0, 16, 32, 40)
+    assert read_trajectory(right).kept == (0, 32, 64, 70)
     for name in left.blob_names:
         assert (left.blob(name) == right.blob(name)).all(), name

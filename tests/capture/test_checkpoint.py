@@ -118,12 +118,25 @@ def test_the_same_state_has_the_same_bytes():
     assert np.array_equal(taken.to_array(), taken.to_array())
 
 
-def test_a_state_is_a_copy():
+def test_bytes_are_a_copy():
     model = Odd()
-    taken = snapshot_of(model)
-    before = taken.weights["a.weight"].clone()
+    packed = snapshot_of(model).to_array()
+    before = Snapshot.from_array(packed).weights["a.weight"].clone()
     model.a.weight.data += 1
-    assert torch.equal(taken.weights["a.weight"], before)
+    assert torch.equal(Snapshot.from_array(packed).weights["a.weight"], before)
+
+
+def test_bytes_are_those_of_safetensors():
+    """Its own reader finds the same tensors; also of every type, transposed, and without a single element."""
+    import safetensors.torch
+
+    kinds = [torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8]
+    tensors = {str(kind): torch.arange(6).reshape(2, 3).T.to(kind) for kind in (*kinds, torch.uint8, torch.bool)}
+    tensors |= {"none": torch.empty(0, 3), "one": torch.tensor(1.5), "é/ü": torch.ones(2)}
+    found = safetensors.torch.load(Snapshot({}, tensors, {}, {}).to_array().tobytes())
+    assert set(found) == {f"buffers/{name}" for name in tensors}
+    for name, value in tensors.items():
+        assert found[f"buffers/{name}"].dtype == value.dtype and torch.equal(found[f"buffers/{name}"], value)
 
 
 def test_bytes_that_are_no_state_are_refused():

@@ -80,18 +80,18 @@ def test_the_chain_sees_every_change(tmp_path):
 
 
 def test_weights_and_generators_are_those_before_the_step(tmp_path):
-    weights, generators, run = record(tmp_path / "run", hash_weights_every=5, checkpoints=1)
+    weights, generators, run = record(tmp_path / "run", steps=18, hash_weights_every=5, checkpoints=1)
     said = {line["step"]: line["weights"] for line in run.step_log if "weights" in line}
-    assert set(said) == {0, 5, 8, 10}  # every fifth, and the state after eight steps
+    assert set(said) == {0, 5, 10, 15, 16}  # every fifth, and the state after sixteen steps
     assert all(said[step] == weights[step] for step in said)
     assert [line["rng"] for line in run.step_log] == [random_digest({"cpu": state}) for state in generators]
-    assert len({line["rng"] for line in run.step_log}) == 12  # dropout draws in every step
+    assert len({line["rng"] for line in run.step_log}) == 18  # dropout draws in every step
 
 
 def test_states_can_be_left_out(tmp_path):
     _, _, run = record(tmp_path / "run", checkpoints=0)
     assert states_in(run.blob_names) == () and all("weights" not in line for line in run.step_log)
-    assert states_in(record(tmp_path / "some", checkpoints=2)[2].blob_names) == (0, 8, 12)
+    assert states_in(record(tmp_path / "some", steps=20, checkpoints=2)[2].blob_names) == (0, 16, 20)
 
 
 def test_recording_states_changes_no_bit_and_no_draw(tmp_path):

@@ -22,9 +22,22 @@ from torch import Tensor, nn
 from byline.capture.ranks import plain, plain_name
 from byline.core import CaptureError
 
-FIRST = 8  # optimizer steps whose summed learning rate is the first amount between two states
+FIRST = 16  # optimizer steps whose summed learning rate is the first amount between two states
 
 Named = Mapping[str, Tensor]
+
+_DTYPES = {  # safetensors' names
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
 
 
 class Schedule:
@@ -96,8 +109,8 @@ class Snapshot:
         }
         for moment, named in self.moments.items():
             tensors |= _prefixed(f"moments/{moment}/", named)
-        about = json.dumps({"taken": self.taken, "weights": list(self.weights), "weights_sha256": self.weights_sha256})
-        return np.frombuffer(safetensors.torch.save(tensors, {"byline": about}), dtype=np.uint8)
+        about = {"taken": self.taken, "weights": list(self.weights), "weights_sha256": self.weights_sha256}
+        return _packed(tensors, json.dumps(about))
 
     @classmethod
     def from_array(cls, data: npt.NDArray[np.uint8]) -> "Snapshot":
@@ -134,9 +147,10 @@ class Snapshot:
 def take_snapshot(
     model: nn.Module, optimizers: Iterable[torch.optim.Optimizer], rng: Named, taken: int, weights_sha256: str
 ) -> Snapshot:
-    """The training as it stands, copied to the CPU."""
-    weights = {name: _copy(parameter) for name, parameter in named_parameters(model).items()}
-    buffers = {name: _copy(buffer) for name, buffer in named_buffers(model).items()}
+    """The training as it stands: its own tensors where they are not spread over processes, so pack it or copy it before
+    the next step."""
+    weights = {name: _gathered(parameter) for name, parameter in named_parameters(model).items()}
+    buffers = {name: _gathered(buffer) for name, buffer in named_buffers(model).items()}
     return Snapshot(weights, buffers, _moments(model, optimizers), rng, weights_sha256, taken)
 
 
@@ -189,13 +203,8 @@ def _moments(model: nn.Module, optimizers: Iterable[torch.optim.Optimizer]) -> d
         for parameter, state in optimizer.state.items():
             for moment, value in state.items():
                 if isinstance(value, Tensor) and id(parameter) in names:
-                    moments.setdefault(moment, {})[names[id(parameter)]] = _copy(value)
+                    moments.setdefault(moment, {})[names[id(parameter)]] = _gathered(value)
     return moments
-
-
-def _copy(tensor: Tensor) -> Tensor:
-    """On the CPU, in one piece, sharing memory with nothing."""
-    return _gathered(tensor).to("cpu", copy=True).contiguous()
 
 
 def _gathered(tensor: Tensor) -> Tensor:
@@ -207,6 +216,25 @@ def _gathered(tensor: Tensor) -> Tensor:
 
 def _prefixed(prefix: str, named: Named) -> dict[str, Tensor]:
     return {prefix + name: tensor for name, tensor in named.items()}
+
+
+def _packed(tensors: Named, about: str) -> npt.NDArray[np.uint8]:
+    """A safetensors file, made in one copy: eight bytes of length, the header as JSON, then the tensors, wide types
+    first, so that each begins at a multiple of its own width."""
+    header: dict[str, Any] = {"__metadata__": {"byline": about}}
+    end = 0
+    for name, tensor in sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0])):
+        start, end = end, end + tensor.numel() * tensor.element_size()
+        header[name] = {"dtype": _DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    packed = np.empty(8 + len(text) + end, dtype=np.uint8)
+    packed[: 8 + len(text)] = np.frombuffer(len(text).to_bytes(8, "little") + text, dtype=np.uint8)
+    body = torch.from_numpy(packed[8 + len(text) :])
+    for name, tensor in tensors.items():
+        start, end = header[name]["data_offsets"]
+        body[start:end] = tensor.contiguous().reshape(-1).view(torch.uint8)
+    return packed
 
 
 def _metadata(raw: bytes) -> dict[str, str]:
