@@ -137,6 +137,8 @@ def _passage(
         "title": passage.title,
         "author": passage.author,
         "text": text,
+        "tokens": list(passage.tokens),
+        "start": passage.start,
         "outside": outside,
         "segments": _coloured(training, passage, segments, by["contributor"]),
         "overlaps": _overlaps(training, overlaps),
@@ -222,7 +224,7 @@ def evaluate(
     Byline's prediction uses the recorded run alone; BM25 and random scores are summed over the same examples. Kept as
     evaluation.json of the training. Raises: EvaluationError("too-few-pairs").
     """
-    examples = {party: _examples_of(training, party) for party in parties}
+    examples = {party: examples_of(training, party) for party in parties}
     jobs = [
         Job(training.home.training(training.name), frozenset(examples[party]), tuple(p.query for p in passages))
         for party in parties
@@ -283,7 +285,8 @@ def random_scores(training: Training, passages: Sequence[Passage]) -> ScoreTable
     return ScoreTable(rows.astype(np.float32), tuple(p.id for p in passages), ids, "random")
 
 
-def _examples_of(training: Training, party: PartyId) -> set[str]:
+def examples_of(training: Training, party: PartyId) -> set[str]:
+    """Ids of the training examples of every work that a contributor has a part in."""
     mine = {work.id for work in training.home.works.values() if any(part.party == party for part in work.contributions)}
     return {example.id for example in training.corpus.examples if example.work in mine}
 

@@ -1,22 +1,31 @@
 """The `byline` command: every subcommand is one library call, a sentence for people, and `--json` for machines."""
 
-import json
 import logging
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from byline.app.cli_engine import COMMANDS
 from byline.app.home import Home, check, freeze_manifest, register
+from byline.app.terminal import (
+    HOME,
+    DatabaseOption,
+    DayOption,
+    HomeOption,
+    JsonOption,
+    NameOption,
+    bars,
+    day,
+    err,
+    out,
+    say,
+    tell,
+)
 from byline.core import PPB, AppError, BylineError, Problem, Verdict
 
 app = typer.Typer(
@@ -26,17 +35,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-out, err = Console(), Console(stderr=True)
-
-HomeOption = Annotated[Path, typer.Option("--home", help="Project folder.", envvar="BYLINE_HOME")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line, nothing else on it.")]
-DayOption = Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Day to decide for (today).")]
-NameOption = Annotated[str, typer.Option("--name", help="Name of the training.")]
-DatabaseOption = Annotated[
-    str | None,
-    typer.Option("--database", help="Database URL; default: SQLite in the folder.", envvar="BYLINE_DATABASE"),
-]
-HOME = Path("byline-home")
 
 
 def main() -> None:
@@ -300,21 +298,11 @@ def demo_command(
     say(as_json, told, f"The report is {told['report']}: open it in a browser. {told['seconds']['total']:.0f} seconds.")
 
 
+for _command in COMMANDS:
+    app.command(_command.__name__.removesuffix("_command"))(_command)
+
+
 # --- showing ----------------------------------------------------------------------------------------------------
-
-
-def say(as_json: bool, told: Any, sentence: str) -> None:
-    """The result: one JSON object on the last line for machines, a sentence for people."""
-    if as_json:
-        sys.stdout.write(json.dumps(told, ensure_ascii=False, allow_nan=False) + "\n")
-        sys.stdout.flush()
-    else:
-        out.print(escape(sentence), highlight=False, soft_wrap=True)
-
-
-def tell(as_json: bool, text: str) -> None:
-    """A line on the way; with --json it goes to standard error."""
-    (err if as_json else out).print(escape(text), highlight=False, soft_wrap=True)
 
 
 def refuse_problems(problems: list[Problem], as_json: bool) -> None:
@@ -325,25 +313,6 @@ def refuse_problems(problems: list[Problem], as_json: bool) -> None:
         err.print(f"[red]{escape(str(problem))}[/]", highlight=False, soft_wrap=True)
     say(as_json, {"problems": [p.to_json() for p in problems]}, f"{len(problems)} problems; nothing was added.")
     raise typer.Exit(1)
-
-
-def day(on: datetime | None) -> date:
-    return on.date() if on else date.today()
-
-
-@contextmanager
-def bars() -> Iterator[Callable[[str, int, int], None]]:
-    """Progress bars on standard error, one per kind of step."""
-    columns = (TextColumn("{task.description:<38}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err) as shown:
-        tasks: dict[str, Any] = {}
-
-        def progress(what: str, done: int, of: int) -> None:
-            if what not in tasks:
-                tasks[what] = shown.add_task(what, total=of)
-            shown.update(tasks[what], completed=done, total=of)
-
-        yield progress
 
 
 def print_passage(passage: dict[str, Any]) -> None:

@@ -98,7 +98,15 @@ def train(
         recorder = None
         if record_to is not None:
             allowed = frozenset(plan.example_ids)
-            recorder = Recorder(model, optimizer, record_to, projector=Projector(recipe.rank), allowed=allowed)
+            recorder = Recorder(
+                model,
+                optimizer,
+                record_to,
+                projector=Projector(recipe.rank),
+                allowed=allowed,
+                checkpoints=6,
+                max_norm=recipe.clip,
+            )
         return fit(
             model,
             optimizer,

@@ -1,0 +1,59 @@
+"""What every command shares: the options that repeat, the two ways of telling a result, and progress bars."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+out, err = Console(), Console(stderr=True)
+
+HomeOption = Annotated[Path, typer.Option("--home", help="Project folder.", envvar="BYLINE_HOME")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line, nothing else on it.")]
+DayOption = Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Day to decide for (today).")]
+NameOption = Annotated[str, typer.Option("--name", help="Name of the training.")]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option("--database", help="Database URL; default: SQLite in the folder.", envvar="BYLINE_DATABASE"),
+]
+HOME = Path("byline-home")
+
+
+def say(as_json: bool, told: Any, sentence: str) -> None:
+    """The result: one JSON object on the last line for machines, a sentence for people."""
+    if as_json:
+        sys.stdout.write(json.dumps(told, ensure_ascii=False, allow_nan=False) + "\n")
+        sys.stdout.flush()
+    else:
+        out.print(escape(sentence), highlight=False, soft_wrap=True)
+
+
+def tell(as_json: bool, text: str) -> None:
+    """A line on the way; with --json it goes to standard error."""
+    (err if as_json else out).print(escape(text), highlight=False, soft_wrap=True)
+
+
+def day(on: datetime | None) -> date:
+    return on.date() if on else date.today()
+
+
+@contextmanager
+def bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Progress bars on standard error, one per kind of step."""
+    columns = (TextColumn("{task.description:<38}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err) as shown:
+        tasks: dict[str, Any] = {}
+
+        def progress(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = shown.add_task(what, total=of)
+            shown.update(tasks[what], completed=done, total=of)
+
+        yield progress
