@@ -1,11 +1,13 @@
 """Attribution: from a query to the examples, works and contributors behind it, with the error stated."""
 
+from byline.attribution.gauss_newton import GaussNewtonTransport
 from byline.attribution.intervals import Errors, from_half_widths, mean_table, seed_errors, stream_errors
 from byline.attribution.metagradient import AuditCost, Metagradient
 from byline.attribution.nulls import label_floors, query_floors, volume_proof
+from byline.attribution.path import FOLLOWED
 from byline.attribution.reader import read_trajectory
 from byline.attribution.replay import check_replay, replay, retrainer, visited
-from byline.attribution.restore import new_optimizers, restore, set_rates
+from byline.attribution.restore import new_optimizers, restore, set_rates, settings_as_numbers
 from byline.attribution.run import Measure, Run, open_run
 from byline.attribution.shares import (
     GroupScores,
@@ -24,11 +26,14 @@ from byline.attribution.surrogate import Credit, RidgeGame, credit, leave_out, r
 from byline.attribution.task import Task
 from byline.attribution.trajectory import ParameterGroup, State, Step, Trajectory
 from byline.attribution.transport import SketchTransport
+from byline.attribution.update import update_of
 
 __all__ = [
+    "FOLLOWED",
     "AuditCost",
     "Credit",
     "Errors",
+    "GaussNewtonTransport",
     "GroupScores",
     "Mass",
     "Measure",
@@ -63,8 +68,10 @@ __all__ = [
     "scaled",
     "seed_errors",
     "set_rates",
+    "settings_as_numbers",
     "share_table",
     "stream_errors",
+    "update_of",
     "visited",
     "volume_proof",
     "with_errors",
