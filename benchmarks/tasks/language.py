@@ -50,9 +50,9 @@ RECIPES = {
         sequence=64,
         spans_per_work=SPANS,
         base_steps=0,
-        epochs=5,
-        learning_rate=3e-3,
-        epsilon=1e-6,
+        epochs=6,
+        learning_rate=2e-3,
+        epsilon=1e-5,
     ),
 }
 

@@ -1,6 +1,7 @@
 """Attribution: from a query to the examples, works and contributors behind it, with the error stated."""
 
-from byline.attribution.gauss_newton import GaussNewtonTransport
+from byline.attribution.evidence import Blend, Evidence, evidence, fit_blend, lexical_scores
+from byline.attribution.gauss_newton import GaussNewtonTransport, Transported
 from byline.attribution.intervals import Errors, from_half_widths, mean_table, seed_errors, stream_errors
 from byline.attribution.metagradient import AuditCost, Metagradient
 from byline.attribution.nulls import label_floors, query_floors, volume_proof
@@ -22,7 +23,9 @@ from byline.attribution.shares import (
     with_errors,
     with_floors,
 )
+from byline.attribution.shortlist import Shortlist, build_shortlist, open_shortlist
 from byline.attribution.surrogate import Credit, RidgeGame, credit, leave_out, ridge_game
+from byline.attribution.tangents import Tangents, contributor_tangents
 from byline.attribution.task import Task
 from byline.attribution.trajectory import ParameterGroup, State, Step, Trajectory
 from byline.attribution.transport import SketchTransport
@@ -31,8 +34,10 @@ from byline.attribution.update import update_of
 __all__ = [
     "FOLLOWED",
     "AuditCost",
+    "Blend",
     "Credit",
     "Errors",
+    "Evidence",
     "GaussNewtonTransport",
     "GroupScores",
     "Mass",
@@ -43,22 +48,31 @@ __all__ = [
     "RidgeGame",
     "Run",
     "ShareRule",
+    "Shortlist",
     "SketchTransport",
     "State",
     "Step",
+    "Tangents",
     "Task",
     "Trajectory",
+    "Transported",
+    "build_shortlist",
     "check_replay",
     "contributor_table",
+    "contributor_tangents",
     "credit",
+    "evidence",
+    "fit_blend",
     "from_half_widths",
     "group_scores",
     "label_floors",
     "leave_out",
+    "lexical_scores",
     "mass",
     "mean_table",
     "new_optimizers",
     "open_run",
+    "open_shortlist",
     "query_floors",
     "read_trajectory",
     "replay",

@@ -20,20 +20,20 @@ Sources: MAGIC/REPLAY, arXiv 2503.13751 (the exact adjoint); AdamW-aware influen
 """
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, jvp, vjp, vmap
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.func import vmap
 
-from byline.attribution.path import Named, Path
+from byline.attribution.linearised import Forward, Named, attention_math
+from byline.attribution.path import Path
 from byline.attribution.task import Task
 from byline.attribution.trajectory import Step, Trajectory
+from byline.attribution.linear_update import LinearUpdate, zeros_like
 from byline.core import AttributionError, ScoreTable
 
 # Suffixes: Q queries, N training examples, B rows of a batch, C channels
@@ -111,7 +111,7 @@ class GaussNewtonTransport:
             )
             for n, chunk in enumerate(chunks)
         ]
-        scores_CQN = torch.cat(parts, dim=1).numpy()
+        scores_CQN = torch.cat(parts, dim=1).float().numpy()
         tables = {
             channel: ScoreTable(scores_QN, tuple(ids), walk.example_ids, self.method)
             for channel, scores_QN in zip(walk.channels, scores_CQN, strict=True)
@@ -124,7 +124,8 @@ class _Walk:
 
     def __init__(self, transport: GaussNewtonTransport, model: nn.Module, task: Task, trajectory: Trajectory) -> None:
         self.task, self.path, self.resample = task, Path(trajectory), transport.resample
-        self.forward = _Forward(copy.deepcopy(model).eval(), task)
+        self.update = LinearUpdate(self.path)
+        self.forward = Forward(copy.deepcopy(model).eval(), task)
         trained = [name for name in self.path.settings if transport.channels(name)]
         self.channels: dict[str, list[str]] = {}
         for name in trained:
@@ -137,67 +138,27 @@ class _Walk:
     def back(self, queries: Sequence[Any], measure: Measure, progress: Callable[[int], None]) -> Tensor:
         """Scores (C, Q, N) of one chunk of queries."""
         steps = self.path.trajectory.steps
-        scores_CQN = torch.zeros(len(self.channels), len(queries), len(self.example_ids))
-        lam = self._gradients(queries, measure)
-        mu = {name: torch.zeros_like(value) for name, value in lam.items()}
+        scores_CQN = torch.zeros(len(self.channels), len(queries), len(self.example_ids), dtype=torch.float64)
+        self.forward.load(self.path.weights(len(steps)))
+        lam = gradients(queries, self.forward.parameters_of(self.channels), self.forward.model, measure)
+        mu = zeros_like(lam)
         for s in reversed(range(len(steps))):
             step = steps[s]
-            u = self._through_update(s, lam, mu)
+            u = self.update.pull(s, lam, mu)
             pulled, dots_CQB = self._products(s, step, u)
             rows = torch.tensor([self.number[example] for example in step.example_ids])
-            scores_CQN.index_add_(2, rows, dots_CQB * (step.clip / step.divisor))
+            scores_CQN.index_add_(2, rows, dots_CQB.double() * (step.clip / step.divisor))
             for name, value in lam.items():
-                value += pulled[name] * step.clip + self._decay(name, s, value, u[name])
+                value += pulled[name] * step.clip
             progress(len(steps) - s)
         return scores_CQN
-
-    def _gradients(self, queries: Sequence[Any], measure: Measure) -> Named:
-        """Cotangents (Q, ...) of the final weights: gradients of every query's measurement."""
-        end = self.path.weights(len(self.path.trajectory.steps))
-        self.forward.load(end)
-        active = self.forward.parameters_of(self.channels)
-        rows = []
-        for query in queries:
-            value = measure(self.forward.model, query)
-            if value.numel() != 1:
-                raise AttributionError(
-                    "not-scalar", f"the measure has {value.numel()} values", "return one number, e.g. a mean"
-                )
-            rows.append(torch.autograd.grad(value, list(active.values()), allow_unused=True, materialize_grads=True))
-        return {name: torch.stack([row[n] for row in rows]) for n, name in enumerate(active)}
-
-    def _through_update(self, s: int, lam: Named, mu: Named) -> Named:
-        """Cotangents of the clipped gradient of step s; `mu`, of the momentum, is carried one step back in place."""
-        preconditioners = self.path.preconditioners(s)
-        u = {}
-        for name, value in lam.items():
-            settings, pull = self.path.settings[name], -self.path.rate(name, s) * preconditioners[name] * value
-            if "beta1" in settings:
-                beta = settings["beta1"]
-                mu[name] += pull / (1 - beta ** (s + 1))
-                u[name] = (1 - beta) * mu[name]
-            else:
-                beta = settings.get("momentum", 0.0)
-                nesterov = bool(settings.get("nesterov", 0.0))
-                into = 1.0 if s == 0 else 1 - settings.get("dampening", 0.0)
-                mu[name] += beta * pull if nesterov else pull
-                u[name] = into * mu[name] + (pull if nesterov else 0)
-            mu[name] *= beta
-        return u
-
-    def _decay(self, name: str, s: int, value: Tensor, u: Tensor) -> Tensor:
-        """What weight decay adds to the cotangent of the weights: decoupled in AdamW, part of the gradient else."""
-        decay = self.path.settings[name].get("weight_decay", 0.0)
-        if self.path.trajectory.optimizer == "adamw":
-            return -self.path.rate(name, s) * decay * value
-        return decay * u
 
     def _products(self, s: int, step: Step, u: Named) -> tuple[Named, Tensor]:
         """Gauss-Newton products of every query's cotangent, and its dots with the rows' gradients: (C, Q, B)."""
         batch = self.task.batch(step.example_ids, s)
-        weights_B = self._row_weights(s, len(step.example_ids)) / step.divisor
         constant = self.path.weights(s)
         active = {name: constant.pop(name) for name in u}
+        weights_B = self._row_weights(s, len(step.example_ids)).to(next(iter(u.values())).dtype) / step.divisor
 
         def one(v: Named) -> tuple[Named, Tensor]:
             return self.forward.gauss_newton(batch, weights_B, constant, active, v, list(self.channels.values()))
@@ -212,58 +173,17 @@ class _Walk:
         return torch.from_numpy(np.random.default_rng([self.resample, s]).poisson(1.0, rows).astype(np.float32))
 
 
-class _Forward(nn.Module):
-    """The task's outputs as a function of named parameters."""
+def gradients(queries: Sequence[Any], active: Named, model: nn.Module, measure: Measure) -> Named:
+    """Of every query's measurement with respect to the active parameters: (Q, ...) each.
 
-    def __init__(self, model: nn.Module, task: Task) -> None:
-        super().__init__()
-        self.model, self.task = model, task
-
-    def forward(self, batch: Any) -> Tensor:
-        return self.task.outputs(self.model, batch)
-
-    def load(self, weights: Mapping[str, Tensor]) -> None:
-        with torch.no_grad():
-            for name, parameter in (*self.model.named_parameters(), *self.model.named_buffers()):
-                if name in weights:
-                    parameter.copy_(weights[name])
-
-    def parameters_of(self, channels: Mapping[str, Sequence[str]]) -> Named:
-        named = dict(self.model.named_parameters())
-        return {name: named[name] for names in channels.values() for name in names}
-
-    def gauss_newton(
-        self,
-        batch: Any,
-        weights_B: Tensor,
-        constant: Named,
-        active: Named,
-        v: Named,
-        channels: Sequence[Sequence[str]],
-    ) -> tuple[Named, Tensor]:
-        """G v with G = sum of weight times J_b^T (d2 loss_b / d outputs2) J_b, and <grad loss_b, v> per channel."""
-
-        def outputs(moved: Named) -> Tensor:
-            named = {f"model.{name}": value for name, value in (constant | active | moved).items()}
-            found: Tensor = functional_call(self, named, (batch,))
-            return found
-
-        def losses(found: Tensor) -> Tensor:
-            return self.task.losses(found, batch)
-
-        along = []
-        for names in channels:
-            found, tangent = jvp(outputs, ({n: active[n] for n in names},), ({n: v[n] for n in names},))
-            along.append(tangent)
-        dots_CB = torch.stack([jvp(losses, (found,), (tangent,))[1] for tangent in along])
-        curved = jvp(grad(lambda o: (losses(o) * weights_B).sum()), (found,), (torch.stack(along).sum(0),))[1]
-        pull = vjp(outputs, active)[1]
-        pulled: Named = pull(curved)[0]
-        return pulled, dots_CB
-
-
-@contextmanager
-def attention_math() -> Iterator[None]:
-    """Attention by its definition: the fused kernels have no forward-mode derivative."""
-    with sdpa_kernel(SDPBackend.MATH):
-        yield
+    Raises: AttributionError("not-scalar") if a measurement is not one number.
+    """
+    rows = []
+    for query in queries:
+        value = measure(model, query)
+        if value.numel() != 1:
+            raise AttributionError(
+                "not-scalar", f"the measure has {value.numel()} values", "return one number, e.g. a mean"
+            )
+        rows.append(torch.autograd.grad(value, list(active.values()), allow_unused=True, materialize_grads=True))
+    return {name: torch.stack([row[n] for row in rows]) for n, name in enumerate(active)}

@@ -1,15 +1,15 @@
 """Weights and preconditioners along a recorded training, interpolated between the states that were kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from byline.attribution.linearised import Named
 from byline.attribution.trajectory import State, Trajectory
 from byline.core import AttributionError
 
-Named = dict[str, Tensor]
 FOLLOWED = ("sgd", "adam", "adamw")
 
 
@@ -25,10 +25,11 @@ class Path:
             raise AttributionError(
                 "unfinished-run", "the trajectory has no state after its last step", "finish or resume the training"
             )
-        if trajectory.optimizer not in FOLLOWED:
+        strange = sorted({g.kind or trajectory.optimizer for g in trajectory.groups} - set(FOLLOWED))
+        if strange:
             raise AttributionError(
                 "unknown-optimizer",
-                f"transport cannot follow the updates of {trajectory.optimizer}",
+                f"transport cannot follow the updates of {', '.join(strange)}",
                 f"use scores of the recorded sketches, or train with one of {', '.join(FOLLOWED)}",
             )
         self.trajectory = trajectory
@@ -50,8 +51,6 @@ class Path:
 
     def preconditioners(self, step: int) -> Named:
         """P of every optimised parameter as step number `step` applied it: 1/(sqrt(v) + eps), v bias-corrected."""
-        if self.trajectory.optimizer == "sgd":
-            return {name: torch.ones(()) for name in self.settings}
         low, high, part = self._between(step + 1)
         if not low.taken:  # no step lies behind the first state: it has no second moment
             low = high
@@ -59,8 +58,13 @@ class Path:
 
     def _preconditioner(self, name: str, low: State, high: State, part: float) -> Tensor:
         settings = self.settings[name]
-        first, second = (_second_moment(name, state, settings["beta2"]) for state in (low, high))
-        return 1 / (torch.lerp(first, second, part).sqrt() + settings["eps"])
+        if "beta2" not in settings:
+            return torch.ones(())
+        first, second = (_second_moment(name, state, settings) for state in (low, high))
+        if second is None:  # never had a gradient: it stands still
+            return torch.zeros(())
+        between = second if first is None else torch.lerp(first, second, part)
+        return 1 / (between.sqrt() + settings["eps"])
 
     def _between(self, taken: int) -> tuple[State, State, float]:
         kept = self.trajectory.kept
@@ -79,8 +83,10 @@ class Path:
         return [self._loaded[taken] for taken in wanted]
 
 
-def _second_moment(name: str, state: State, beta2: float) -> Tensor:
-    moment = state.moments.get("exp_avg_sq", {}).get(name)
-    if moment is None:  # never had a gradient
-        return torch.full_like(state.weights[name], torch.inf)
-    return moment / (1 - beta2**state.taken)
+def _second_moment(name: str, state: State, settings: Mapping[str, float]) -> Tensor | None:
+    """Bias-corrected; None for a parameter that had no gradient so far."""
+    moment = state.moments.get("max_exp_avg_sq" if settings.get("amsgrad") else "exp_avg_sq", {}).get(name)
+    if moment is None:
+        return None
+    taken = state.moments.get("step", {}).get(name)
+    return moment / (1 - settings["beta2"] ** (state.taken if taken is None else float(taken)))
