@@ -1,1 +1,1 @@
-"""Library calls behind `byline plan`, `byline doctor` and `byline audit`; one file each, none loads torch unasked."""
+"""Library calls behind `byline plan`, `byline doctor` and `byline audit`. Plans load torch only to measure a speed."""

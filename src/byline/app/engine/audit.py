@@ -18,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from byline.app.answers import examples_of
+from byline.app.carried import log_likelihood
 from byline.app.engine.bank import Bank, Retrained, values
 from byline.app.engine.cost import ALONE, LEFT_OUT, SUBSETS, TOGETHER
 from byline.app.engine.evidence import Effects, intervals, share_columns
-from byline.app.engine.period import PERIOD, log_likelihood, outputs_of, queries_of
+from byline.app.engine.period import PERIOD, outputs_of, queries_of
 from byline.app.home import read_json, read_kept, write_json
 from byline.app.model import Progress, Training, silent
 from byline.app.passages import most_recorded
@@ -89,7 +90,7 @@ class _Audit:
     def __init__(self, training: Training, dials: Dials, progress: Progress) -> None:
         self.training, self.dials, self.progress = training, dials, progress
         told = read_kept(training.home, training.name, "attribution")
-        self.engine = str(told["method"])
+        self.engine = str(told["period"]["method"])  # the one that pays
         self.outputs = outputs_of(told, training)
         self.queries = queries_of(self.outputs, dials.outputs)
         folder = training.home.training(training.name)
@@ -204,8 +205,8 @@ class _Audit:
     def _engine(self, queries: Mapping[str, tuple[Query, ...]]) -> ScoreTable:
         """By the method that the last `byline attribute` used: it is the one that pays."""
         training = self.training
-        if self.engine == training.transport.method:
-            return training.run.score(training.model(), queries, log_likelihood, training.transport)
+        if self.engine == training.sketch.method:
+            return training.run.score(training.model(), queries, log_likelihood, training.sketch)
         if self.engine == GaussNewtonTransport().method:
             task = LanguageTask.of(training.corpus)
             made = GaussNewtonTransport().score(training.model(), task, self.trajectory, queries, log_likelihood)

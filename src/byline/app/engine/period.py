@@ -1,26 +1,13 @@
 """The outputs of a period, as the last `byline attribute` kept them, and what an audit asks of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-
-import torch
-from torch import Tensor, nn
 
 from byline.app.model import Training
 from byline.core import AppError
-from byline.training import Query, token_log_likelihood
+from byline.training import Query
 
 PERIOD = "period"  # the query that is the sum of all outputs
-
-
-def log_likelihood(model: nn.Module, outputs: Sequence[Query]) -> Tensor:
-    """Sum over outputs of the mean log-likelihood per token, nats; with gradients."""
-    return torch.stack([_mean(model, output) for output in outputs]).sum()
-
-
-def _mean(model: nn.Module, output: Query) -> Tensor:
-    values_T = token_log_likelihood(model, torch.tensor([output.tokens]))[0]
-    return values_T[max(output.start - 1, 0) :].mean()
 
 
 def outputs_of(told: Mapping[str, Any], training: Training) -> dict[str, Query]:
