@@ -1,7 +1,21 @@
 """Money: dividing what was received, writing it down for good, and telling each payee why. Integers only."""
 
+from byline.ledger.adjustment import Adjustment
 from byline.ledger.allocate import allocate
-from byline.ledger.journal import Entry, Head, Journal, open_journal
+from byline.ledger.booking import (
+    Booking,
+    Kind,
+    book_moves,
+    claim,
+    contested,
+    exchange,
+    hold,
+    release,
+    withhold,
+    withholding,
+)
+from byline.ledger.entry import Checkpoint, Entry, Head, Posting, posting
+from byline.ledger.journal import Effect, Journal, open_journal
 from byline.ledger.settlement import (
     COMMISSION,
     COMMONS,
@@ -16,33 +30,65 @@ from byline.ledger.settlement import (
     unclaimed,
 )
 from byline.ledger.statement import amount_text, remainder_nano, statement, statement_faults
-from byline.ledger.terms import Policy, Prior, Stake, Terms, Unattributed, canonical_stakes
+from byline.ledger.terms import (
+    Mode,
+    Policy,
+    Pooling,
+    Prior,
+    Stake,
+    Terms,
+    Unattributed,
+    Use,
+    agreed_terms,
+    canonical_stakes,
+    no_shares,
+)
 
 __all__ = [
     "COMMISSION",
     "COMMONS",
     "RECEIVABLE",
     "RESERVE",
+    "Adjustment",
     "Basis",
+    "Booking",
+    "Checkpoint",
+    "Effect",
     "Entry",
     "Head",
     "Journal",
+    "Kind",
     "Line",
+    "Mode",
     "Policy",
+    "Pooling",
+    "Posting",
     "Prior",
     "Settlement",
     "Stake",
     "Terms",
     "Unattributed",
+    "Use",
+    "agreed_terms",
     "allocate",
     "amount_text",
+    "book_moves",
     "canonical_stakes",
+    "claim",
+    "contested",
+    "exchange",
+    "hold",
+    "no_shares",
     "open_journal",
     "payable",
+    "posting",
+    "release",
     "remainder_nano",
     "settle",
     "settle_again",
     "statement",
     "statement_faults",
     "unclaimed",
+    "withhold",
+    "withholding",
 ]

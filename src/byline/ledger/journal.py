@@ -1,80 +1,39 @@
-"""The journal: double entry, append-only, in SQL. One entry per revenue event; balances are sums over all legs.
+"""The journal: double entry, append-only, in SQL; balances are sums over all legs.
 
-Amounts are signed: what comes in (`assets:...`) is positive, what is owed, held or earned is negative, so every entry
-sums to zero. Accounts: `assets:receivable`, `payable:<party>`, `held:reserve`, `held:unclaimed:<work>`, `held:commons`,
-`income:commission`. Nothing is edited: the database itself refuses updates and deletions, and `check` finds what was
-changed behind its back, by computing every hash, sum and settlement again.
+What is posted is a run: a settlement (one entry per revenue event), an adjustment of one, or a booking. A run's id is
+the hash of its inputs, so that the same run twice adds nothing, and each reference is taken once, so that no event is
+paid out by two settlements. Nothing is edited: the database itself refuses updates and deletions, and `check` finds
+what was changed behind its back, by computing every hash, sum and run again.
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
-from byline.core import (
-    BylineError,
-    EventId,
-    LedgerError,
-    Problem,
-    Record,
-    Source,
-    canonical_json,
-    leaf_hash,
-    merkle_root,
-)
-from byline.ledger.settlement import RECEIVABLE, Settlement, settle_again
+from byline.core import LedgerError, Problem, Record, canonical_json, merkle_root
+from byline.ledger.adjustment import Adjustment, adjustment_again, posted_by_event
+from byline.ledger.audit import problems_of
+from byline.ledger.booking import Booking
+from byline.ledger.entry import Balances, Checkpoint, Entry, Head, Posting, add_up, flat, postings_of, write_down
+from byline.ledger.settlement import Settlement, settle_again
+from byline.ledger.tables import CHECKPOINT, ENTRY, LEG, RUN, batches, insert_entries, read_entries, summed, whole
 from byline.registry import upgrade, writing
 
-_META = sa.MetaData()
-_SETTLEMENT = sa.Table("ledger_settlement", _META, sa.Column("id", sa.Text), sa.Column("inputs", sa.Text))
-_ENTRY = sa.Table(
-    "ledger_entry",
-    _META,
-    sa.Column("seq", sa.BigInteger),
-    *(sa.Column(name, sa.Text) for name in ("settlement", "reference", "effective", "recorded", "currency", "leaf")),
-)
-_LEG = sa.Table(
-    "ledger_leg",
-    _META,
-    sa.Column("entry", sa.BigInteger),
-    sa.Column("account", sa.Text),
-    sa.Column("amount_nano", sa.BigInteger),
-)
-
 
 @dataclass(frozen=True, slots=True)
-class Entry(Record):
-    """One booking. `effective` is the day it counts for, `recorded` the moment it was written down; `legs` are
-    (account, nano-units as text), ordered by account; `leaf` (hex) is the hash of all the rest."""
+class Effect(Record):
+    """What a run would do to one account: nano-units before and after, signed as in the journal."""
 
-    seq: int
-    settlement: str
-    reference: EventId
-    effective: date
-    recorded: datetime
     currency: str
-    legs: tuple[tuple[str, str], ...]
-    leaf: str = ""
-
-    def sealed(self) -> "Entry":
-        return replace(self, leaf=self.hash().hex())
-
-    def hash(self) -> bytes:
-        """RFC 6962 leaf hash of the canonical JSON of the entry without `leaf`."""
-        return leaf_hash(canonical_json({name: value for name, value in self.to_json().items() if name != "leaf"}))
-
-
-@dataclass(frozen=True, slots=True)
-class Head(Record):
-    """Size of the journal and Merkle root (hex) over the leaves of its entries: publish it, and nothing can be undone
-    unseen."""
-
-    size: int
-    root: str
+    account: str
+    before_nano: str
+    after_nano: str
 
 
 def open_journal(engine: sa.Engine) -> "Journal":
@@ -89,41 +48,108 @@ class Journal:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
 
+    # --- writing: each of these is one transaction, and False means that it stood there already ----------------
+
     def post(self, settlement: Settlement, recorded: datetime) -> bool:
-        """Book every event of `settlement`, in one transaction. False if the same settlement stands there already.
+        """Book every event of `settlement`.
 
         Raises: LedgerError("event-settled") if another settlement has paid out one of the events,
         LedgerError("naive-time") if `recorded` has no time zone.
         """
-        if recorded.tzinfo is None:
-            raise LedgerError("naive-time", f"{recorded} has no time zone", "pass datetime.now(timezone.utc)")
+        return self._write(settlement, postings_of(settlement), recorded)
+
+    def adjust(self, corrected: Settlement, replaces: str, effective: date, because: str, recorded: datetime) -> bool:
+        """Book the differences between `corrected` and what stands for its events: settlement `replaces` and the
+        adjustments of it so far. False if there are none.
+
+        Raises: LedgerError("no-such-settlement"), LedgerError("adjustment-differs"), LedgerError("naive-time").
+        """
         with writing(self.engine) as connection:
-            if connection.execute(sa.select(_SETTLEMENT.c.id).where(_SETTLEMENT.c.id == settlement.id)).first():
+            adjustment, postings = _planned(connection, corrected, replaces, effective, because)
+            if postings:
+                _insert(connection, adjustment, postings, recorded, replaces)
+        return bool(postings)
+
+    def book(self, booking: Booking, recorded: datetime) -> bool:
+        """Book a hold, a release, a payment out...
+
+        Raises: LedgerError("overdrawn") if it takes more than there is, LedgerError("reference-taken") if another run
+        has booked its reference, LedgerError("naive-time") and those of `Booking.refuse_if_wrong`.
+        """
+        booking.refuse_if_wrong()
+        return self._write(booking, booking.postings, recorded)
+
+    def _write(
+        self, run: Settlement | Booking, postings: Sequence[Posting] | Iterator[Posting], recorded: datetime
+    ) -> bool:
+        with writing(self.engine) as connection:
+            if connection.execute(sa.select(RUN.c.id).where(RUN.c.id == run.id)).first():
                 return False
-            _refuse_settled_events(connection, settlement)
-            last: int = connection.execute(sa.select(sa.func.coalesce(sa.func.max(_ENTRY.c.seq), 0))).scalar_one()
-            inputs = canonical_json(settlement.inputs()).decode()
-            connection.execute(sa.insert(_SETTLEMENT), {"id": settlement.id, "inputs": inputs})
-            for entry in entries_of(settlement, last + 1, recorded):
-                _insert(connection, entry)
+            postings = list(postings)
+            _refuse_taken(connection, run, postings)
+            if isinstance(run, Booking):
+                _refuse_overdrawn(connection, postings)
+            _insert(connection, run, postings, recorded)
         return True
+
+    def checkpoint(self, recorded: datetime) -> Checkpoint:
+        """Keep the balances of now, for `check` to add up to; the one that stands there if nothing was added since."""
+        with writing(self.engine) as connection:
+            entries = read_entries(connection)
+            found = (
+                connection.execute(sa.select(CHECKPOINT).where(CHECKPOINT.c.size == len(entries))).mappings().first()
+            )
+            if found:
+                return _checkpoint(found)
+            made = Checkpoint(len(entries), _root(entries), flat(add_up(entries)), _utc(recorded))
+            row = {**made.to_json(), "balances": json.dumps(made.balances)}
+            connection.execute(sa.insert(CHECKPOINT), row)
+        return made
+
+    # --- asking before ------------------------------------------------------------------------------------------
+
+    def preview(self, run: Settlement | Booking) -> tuple[Effect, ...]:
+        """What posting the run would do to each account it touches. Nothing is written."""
+        postings = list(run.postings if isinstance(run, Booking) else postings_of(run))
+        with self.engine.connect() as connection:
+            return _effects(connection, postings)
+
+    def preview_adjustment(
+        self, corrected: Settlement, replaces: str, effective: date, because: str
+    ) -> tuple[Effect, ...]:
+        """What `adjust` would do to each account. Nothing is written."""
+        with self.engine.connect() as connection:
+            _, postings = _planned(connection, corrected, replaces, effective, because)
+            return _effects(connection, postings)
+
+    # --- reading ------------------------------------------------------------------------------------------------
 
     def entries(self) -> list[Entry]:
         """All entries, oldest first."""
         with self.engine.connect() as connection:
-            legs: dict[int, list[tuple[str, str]]] = {}
-            for entry, account, nano in connection.execute(sa.select(_LEG).order_by(_LEG.c.entry)):
-                legs.setdefault(entry, []).append((account, str(nano)))
-            rows = connection.execute(sa.select(_ENTRY).order_by(_ENTRY.c.seq)).mappings().all()
-        return [_entry(row, legs.get(row["seq"], [])) for row in rows]
+            return read_entries(connection)
 
-    def balances(self, currency: str) -> dict[str, int]:
-        """Nano-units per account, signed as the legs are; they sum to zero."""
-        total = sa.cast(sa.func.sum(_LEG.c.amount_nano), sa.BigInteger)
-        query = sa.select(_LEG.c.account, total).join_from(_LEG, _ENTRY, _LEG.c.entry == _ENTRY.c.seq)
-        query = query.where(_ENTRY.c.currency == currency).group_by(_LEG.c.account).order_by(_LEG.c.account)
+    def balances(
+        self, currency: str, effective: date | None = None, recorded: datetime | None = None
+    ) -> dict[str, int]:
+        """Nano-units per account, signed as the legs are; they sum to zero. With `effective` or `recorded`, of the
+        entries that count up to that day, or were written down up to that moment."""
+        query = sa.select(LEG.c.account, *summed()).join_from(LEG, ENTRY, LEG.c.entry == ENTRY.c.seq)
+        query = query.where(ENTRY.c.currency == currency).group_by(LEG.c.account).order_by(LEG.c.account)
+        if effective:
+            query = query.where(ENTRY.c.effective <= effective.isoformat())
+        if recorded:
+            query = query.where(ENTRY.c.recorded <= _utc(recorded).isoformat())
         with self.engine.connect() as connection:
-            return {account: int(nano) for account, nano in connection.execute(query)}
+            return {row.account: whole(row.high, row.low) for row in connection.execute(query)}
+
+    def currencies(self) -> list[str]:
+        with self.engine.connect() as connection:
+            query = sa.select(ENTRY.c.currency).distinct().order_by(ENTRY.c.currency)
+            return list(connection.execute(query).scalars())
+
+    def all_balances(self) -> Balances:
+        return {currency: self.balances(currency) for currency in self.currencies()}
 
     def settlement(self, settlement_id: str) -> Settlement:
         """The settlement with its lines, computed again from the inputs kept here.
@@ -131,95 +157,153 @@ class Journal:
         Raises: LedgerError("no-such-settlement"), LedgerError("settlement-altered") if the inputs no longer have the
         hash that is its id.
         """
-        query = sa.select(_SETTLEMENT.c.inputs).where(_SETTLEMENT.c.id == settlement_id)
-        with self.engine.connect() as connection:
-            inputs = connection.execute(query).scalar_one_or_none()
-        if inputs is None:
-            raise LedgerError("no-such-settlement", f"the journal has no {settlement_id}")
-        settlement = settle_again(json.loads(inputs))
+        settlement = settle_again(self.inputs(settlement_id))
         if settlement.id != settlement_id:
             raise LedgerError("settlement-altered", f"the inputs of {settlement_id} now hash to {settlement.id}")
         return settlement
 
-    def settlement_ids(self) -> list[str]:
+    def adjustments(self, settlement_id: str) -> list[Adjustment]:
+        """The corrections of a settlement, oldest first; the last one holds what is true of its events now."""
+        query = sa.select(RUN.c.inputs).join_from(RUN, ENTRY, RUN.c.id == ENTRY.c.settlement)
+        query = query.where(RUN.c.replaces == settlement_id).group_by(RUN.c.id, RUN.c.inputs)
         with self.engine.connect() as connection:
-            return list(connection.execute(sa.select(_SETTLEMENT.c.id).order_by(_SETTLEMENT.c.id)).scalars())
+            found = connection.execute(query.order_by(sa.func.min(ENTRY.c.seq))).scalars().all()
+        return [adjustment_again(json.loads(inputs)) for inputs in found]
+
+    def inputs(self, run_id: str) -> dict[str, Any]:
+        """What a run was made of. Raises: LedgerError("no-such-settlement")."""
+        with self.engine.connect() as connection:
+            found = connection.execute(sa.select(RUN.c.inputs).where(RUN.c.id == run_id)).scalar_one_or_none()
+        if found is None:
+            raise LedgerError("no-such-settlement", f"the journal has no {run_id}")
+        told: dict[str, Any] = json.loads(found)
+        return told
+
+    def run_ids(self) -> list[str]:
+        """Ids of all runs: settlements, adjustments, bookings."""
+        with self.engine.connect() as connection:
+            return list(connection.execute(sa.select(RUN.c.id).order_by(RUN.c.id)).scalars())
+
+    def settlement_ids(self) -> list[str]:
+        return [run for run in self.run_ids() if run.startswith("settlement:")]
+
+    def checkpoints(self) -> list[Checkpoint]:
+        with self.engine.connect() as connection:
+            rows = connection.execute(sa.select(CHECKPOINT).order_by(CHECKPOINT.c.size)).mappings().all()
+        return [_checkpoint(row) for row in rows]
 
     def head(self) -> Head:
-        leaves = [bytes.fromhex(entry.leaf) for entry in self.entries()]
-        return Head(len(leaves), merkle_root(leaves).hex())
+        entries = self.entries()
+        return Head(len(entries), _root(entries))
 
     def check(self) -> list[Problem]:
-        """Every hash, sum, number and settlement computed again; empty if the journal is what it was when written.
-
-        Codes: "entry-altered", "entry-unbalanced", "entry-missing", "settlement-altered", "posting-differs".
-        """
-        entries = self.entries()
-        problems = [problem for seq, entry in enumerate(entries, 1) for problem in _entry_problems(seq, entry)]
-        for settlement_id in self.settlement_ids():
-            try:
-                settlement = self.settlement(settlement_id)
-            except (BylineError, ValueError) as fault:
-                problems.append(_problem("settlement-altered", settlement_id, f"cannot be computed again: {fault}"))
-                continue
-            problems += _posting_problems(settlement, [e for e in entries if e.settlement == settlement_id])
-        return problems
+        """Every hash, sum, number, run and checkpoint computed again; empty if the journal is what it was when
+        written. Codes: "entry-altered", "entry-unbalanced", "entry-missing", "settlement-altered", "posting-differs",
+        "checkpoint-differs"."""
+        with self.engine.connect() as connection:
+            runs = {row.id: row.inputs for row in connection.execute(sa.select(RUN).order_by(RUN.c.id))}
+        return problems_of(self.entries(), runs, self.checkpoints())
 
 
-def entries_of(settlement: Settlement, first: int, recorded: datetime) -> Iterator[Entry]:
-    """The booking of each event, numbered from `first`: what came in on one side, whom it is owed to on the other."""
-    sums = {event.id: Counter({RECEIVABLE: event.nano}) for event in settlement.events}
-    for line in settlement.lines:
-        sums[line.event][line.account] -= line.nano
-    for seq, event in enumerate(settlement.events, first):
-        legs = tuple((account, str(nano)) for account, nano in sorted(sums[event.id].items()) if nano)
-        yield Entry(seq, settlement.id, event.id, event.received, recorded, event.currency, legs).sealed()
+# --- inside a transaction -------------------------------------------------------------------------------------
 
 
-def _refuse_settled_events(connection: sa.Connection, settlement: Settlement) -> None:
-    ids = [event.id for event in settlement.events]
-    query = sa.select(_ENTRY.c.reference, _ENTRY.c.settlement).where(_ENTRY.c.reference.in_(ids))
-    taken = connection.execute(query.order_by(_ENTRY.c.seq)).first()
-    if taken:
-        raise LedgerError(
-            "event-settled",
-            f"{taken.reference} was paid out by {taken.settlement}; {settlement.id} would pay it again",
-            "leave the event out, or settle with the same inputs as before",
+def _planned(
+    connection: sa.Connection, corrected: Settlement, replaces: str, effective: date, because: str
+) -> tuple[Adjustment, list[Posting]]:
+    """The adjustment as of now and its postings."""
+    if not connection.execute(sa.select(RUN.c.id).where(RUN.c.id == replaces)).first():
+        raise LedgerError("no-such-settlement", f"the journal has no {replaces}")
+    about = sa.or_(RUN.c.id == replaces, RUN.c.replaces == replaces)
+    heads = sa.select(ENTRY.c.reference, ENTRY.c.settlement).join_from(ENTRY, RUN, ENTRY.c.settlement == RUN.c.id)
+    found = connection.execute(heads.where(about).order_by(ENTRY.c.seq)).all()
+    legs = sa.select(ENTRY.c.reference, ENTRY.c.settlement, LEG.c.account, LEG.c.amount_nano)
+    legs = legs.join_from(LEG, ENTRY, LEG.c.entry == ENTRY.c.seq).join(RUN, ENTRY.c.settlement == RUN.c.id).where(about)
+    posted = {head.reference: Counter[str]() for head in found if head.settlement == replaces}
+    posted |= posted_by_event((row[0], row[1], row[2], row[3]) for row in connection.execute(legs))
+    adjustment = Adjustment(replaces, found[-1].settlement, corrected, effective, because)
+    adjustment.refuse_unless_same_events(posted)
+    return adjustment, list(adjustment.postings(posted))
+
+
+def _insert(
+    connection: sa.Connection,
+    run: Settlement | Adjustment | Booking,
+    postings: Sequence[Posting],
+    recorded: datetime,
+    replaces: str | None = None,
+) -> None:
+    if recorded.tzinfo is None:
+        raise LedgerError("naive-time", f"{recorded} has no time zone", "pass datetime.now(timezone.utc)")
+    last: int = connection.execute(sa.select(sa.func.coalesce(sa.func.max(ENTRY.c.seq), 0))).scalar_one()
+    row = {"id": run.id, "inputs": canonical_json(run.inputs()).decode(), "replaces": replaces}
+    connection.execute(sa.insert(RUN), row)
+    written = [write_down(each, seq, run.id, _utc(recorded)) for seq, each in enumerate(postings, last + 1)]
+    insert_entries(connection, written)
+
+
+def _refuse_taken(connection: sa.Connection, run: Settlement | Booking, postings: Sequence[Posting]) -> None:
+    for references in batches(each.reference for each in postings):
+        query = sa.select(ENTRY.c.reference, ENTRY.c.settlement).where(ENTRY.c.reference.in_(references))
+        taken = connection.execute(query.order_by(ENTRY.c.seq)).first()
+        if taken and isinstance(run, Settlement):
+            raise LedgerError(
+                "event-settled",
+                f"{taken.reference} was paid out by {taken.settlement}; {run.id} would pay it again",
+                "leave the event out, settle with the same inputs as before, or adjust the settlement",
+            )
+        if taken:
+            raise LedgerError("reference-taken", f"{taken.reference} was booked by {taken.settlement}", "name it anew")
+
+
+def _refuse_overdrawn(connection: sa.Connection, postings: Sequence[Posting]) -> None:
+    """Payees' and held money cannot fall below nothing, nor an advance be paid back twice."""
+    for effect in _effects(connection, postings):
+        before, after = int(effect.before_nano), int(effect.after_nano)
+        owed = effect.account.startswith(("payable:", "held:")) and after > max(before, 0)
+        lent = effect.account.startswith("assets:advance:") and after < min(before, 0)
+        if owed or lent:
+            raise LedgerError(
+                "overdrawn",
+                f"{effect.account} has {abs(before)} nano-{effect.currency}, not the {abs(after - before)} to be taken",
+                "take at most what the account holds",
+            )
+
+
+def _effects(connection: sa.Connection, postings: Sequence[Posting]) -> tuple[Effect, ...]:
+    moves: dict[tuple[str, str], int] = Counter()
+    for each in postings:
+        for account, nano in each.moves().items():
+            moves[each.currency, account] += nano
+    before = _balances_of(connection, moves)
+    return tuple(
+        Effect(
+            currency, account, str(before.get((currency, account), 0)), str(before.get((currency, account), 0) + nano)
         )
+        for (currency, account), nano in sorted(moves.items())
+    )
 
 
-def _insert(connection: sa.Connection, entry: Entry) -> None:
-    row = {name: value for name, value in entry.to_json().items() if name != "legs"}
-    connection.execute(sa.insert(_ENTRY), row)
-    legs = [{"entry": entry.seq, "account": account, "amount_nano": int(nano)} for account, nano in entry.legs]
-    if legs:
-        connection.execute(sa.insert(_LEG), legs)
+def _balances_of(connection: sa.Connection, wanted: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    found: dict[tuple[str, str], int] = {}
+    query = sa.select(ENTRY.c.currency, LEG.c.account, *summed()).join_from(LEG, ENTRY, LEG.c.entry == ENTRY.c.seq)
+    query = query.group_by(ENTRY.c.currency, LEG.c.account)
+    for accounts in batches(sorted({account for _, account in wanted})):
+        rows = connection.execute(query.where(LEG.c.account.in_(accounts)))
+        found |= {(row.currency, row.account): whole(row.high, row.low) for row in rows}
+    return found
 
 
-def _entry(row: sa.RowMapping, legs: list[tuple[str, str]]) -> Entry:
-    return Entry.from_json({**row, "legs": [list(leg) for leg in sorted(legs)]})
+def _checkpoint(row: sa.RowMapping) -> Checkpoint:
+    return Checkpoint.from_json({**row, "balances": json.loads(row["balances"])})
 
 
-def _entry_problems(seq: int, entry: Entry) -> Iterator[Problem]:
-    name = f"entry {entry.seq}"
-    if entry.seq != seq:
-        yield _problem("entry-missing", name, f"stands where entry {seq} should be")
-    if entry.hash().hex() != entry.leaf:
-        yield _problem("entry-altered", name, f"does not have the hash it was written with ({entry.leaf[:12]})")
-    total = sum(int(nano) for _, nano in entry.legs)
-    if total:
-        yield _problem("entry-unbalanced", name, f"legs add up to {total} nano, not to zero")
+def _root(entries: Sequence[Entry]) -> str:
+    return merkle_root([bytes.fromhex(entry.leaf) for entry in entries]).hex()
 
 
-def _posting_problems(settlement: Settlement, entries: Sequence[Entry]) -> Iterator[Problem]:
-    posted = {entry.reference: entry for entry in entries}
-    for due in entries_of(settlement, 1, datetime.min):
-        entry = posted.get(due.reference)
-        if entry is None:
-            yield _problem("entry-missing", settlement.id, f"{due.reference} has no entry")
-        elif replace(due, seq=entry.seq, recorded=entry.recorded, leaf=entry.leaf) != entry:
-            yield _problem("posting-differs", f"entry {entry.seq}", f"is not what {settlement.id} allocates")
-
-
-def _problem(code: str, where: str, says: str) -> Problem:
-    return Problem(code, Source("journal"), f"{where} {says}")
+def _utc(moment: datetime) -> datetime:
+    """Moments are written in one zone, so that their texts are in the order of time."""
+    if moment.tzinfo is None:
+        raise LedgerError("naive-time", f"{moment} has no time zone", "pass datetime.now(timezone.utc)")
+    return moment.astimezone(UTC)

@@ -5,7 +5,23 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from byline.core import PPM, ClusterId, LedgerError, Manifest, Record, Reliability, RevenueEvent, WorkId, cluster_id
+from byline.core import (
+    PPB,
+    PPM,
+    ClusterId,
+    EventId,
+    LedgerError,
+    Manifest,
+    Record,
+    Reliability,
+    RevenueEvent,
+    ShareTable,
+    WorkId,
+    cluster_id,
+)
+from byline.ledger.grown import GrownRecord
+
+AGREED = "agreed"  # method and run of money that no measurement divides
 
 
 class Prior(StrEnum):
@@ -13,6 +29,22 @@ class Prior(StrEnum):
 
     EQUAL = "equal-per-cluster"
     LENGTH = "by-length"
+    CATALOGUE = "equal-per-catalogue"  # equal among the catalogues, then equal among the clusters of each
+
+
+class Mode(StrEnum):
+    """What the money was paid for. A lump-sum licence is `SHARES` with a training share (tau) of the whole."""
+
+    SHARES = "by-shares"  # the rule of money
+    FLAT = "flat-per-work"  # the same for every work that is named, as in the settlement of a lawsuit
+    TOLL = "toll"  # by requests for each work, as a crawler pays them
+
+
+class Pooling(StrEnum):
+    """Whose outputs divide whose money: all payments by all outputs, or each payer's by the payer's own."""
+
+    POOLED = "pooled"
+    PAYER = "payer-centric"
 
 
 class Unattributed(StrEnum):
@@ -23,9 +55,12 @@ class Unattributed(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Policy(Record):
+class Policy(GrownRecord):
     """An agreed pay rule; it has no currency. `train_share_ppm` is tau of the rule of money.
 
+    `cap_ppm`: no cluster takes more than this of what attribution divides; what is cut off counts as unattributed.
+    `recoup_ppm`: the most of a period's earnings that may pay back an advance. `guarantee_from`: the account that tops
+    up earnings below a guaranteed minimum. Contracts of single parties are in `contracts`.
     Raises: LedgerError("bad-policy") on a rate outside [0, 1e6] or on deductions above the whole.
     """
 
@@ -37,13 +72,26 @@ class Policy(Record):
     train_share_ppm: int
     prior: Prior
     unattributed: Unattributed
+    mode: Mode = Mode.SHARES
+    pooling: Pooling = Pooling.POOLED
+    cap_ppm: int = PPM
+    recoup_ppm: int = PPM
+    guarantee_from: str = "income:commission"
 
     def __post_init__(self) -> None:
-        for name in ("commission_ppm", "reserve_ppm", "train_share_ppm"):
+        for name in ("commission_ppm", "reserve_ppm", "train_share_ppm", "cap_ppm", "recoup_ppm"):
             if not 0 <= getattr(self, name) <= PPM:
                 raise LedgerError("bad-policy", f"policy {self.id}: {name} is {getattr(self, name)}, not in [0, {PPM}]")
         if self.commission_ppm + self.reserve_ppm > PPM:
             raise LedgerError("bad-policy", f"policy {self.id}: commission and reserve take more than all")
+        if self.guarantee_from not in GUARANTORS:
+            names = ", ".join(GUARANTORS)
+            raise LedgerError(
+                "bad-policy", f"policy {self.id}: {self.guarantee_from} cannot guarantee", f"one of {names}"
+            )
+
+
+GUARANTORS = ("income:commission", "held:reserve", "held:commons")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +113,36 @@ class Terms(Record):
                 )
 
 
+def agreed_terms(policy: Policy) -> Terms:
+    """Terms of money that no measurement divides (flat, toll, lump sum): lambda is 0, dated as the policy is."""
+    return Terms(policy, Reliability(AGREED, AGREED, 0, 0, 0, 0, ""), policy.effective)
+
+
+def no_shares(subject: str) -> ShareTable:
+    """The share table to go with `agreed_terms`: everything unattributed."""
+    return ShareTable(subject, "cluster", AGREED, AGREED, 0, (), PPB)
+
+
 @dataclass(frozen=True, slots=True)
-class Stake(Record):
-    """One cluster of near-identical works: its length in characters and the works that carry its pay, with weights.
+class Use(Record):
+    """A work that a payment names, and how often it was asked for (1 where the mode is flat).
+
+    Raises: LedgerError("bad-use").
+    """
+
+    event: EventId
+    work: WorkId
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if self.count <= 0:
+            raise LedgerError("bad-use", f"{self.work} stands {self.count} times in {self.event}", "leave it out")
+
+
+@dataclass(frozen=True, slots=True)
+class Stake(GrownRecord):
+    """One cluster of near-identical works: its length in characters, the works that carry its pay, with weights, and
+    the catalogue it belongs to (a publisher's, a label's), where there is one.
 
     By default only the canonical (earliest evidenced) work carries weight. A copy, whoever sent it in, earns nothing
     until the parties agree on other weights: so copying a work neither adds to the cluster nor takes from it.
@@ -77,6 +152,7 @@ class Stake(Record):
     cluster: ClusterId
     length: int
     works: tuple[tuple[WorkId, int], ...]
+    catalogue: str = ""
 
     def __post_init__(self) -> None:
         weights = [weight for _, weight in self.works]
