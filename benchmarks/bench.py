@@ -19,6 +19,7 @@ import platform
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import baselines
@@ -87,7 +88,7 @@ def read_truth(name, bench):
     )
 
 
-def compute(name, bench, wanted, few, root):
+def compute(name, bench, wanted, some, root):
     """Scores that are not kept yet, one method after the other."""
     recipe, recorded = recipe_digest(bench), None
     for method in baselines.METHODS:
@@ -97,7 +98,7 @@ def compute(name, bench, wanted, few, root):
         recorded = recorded or record(bench, root / name)
         started = time.perf_counter()
         with single_thread():
-            found = list(baselines.compute(method, bench, recorded, few))
+            found = list(baselines.compute(method, bench, recorded, some))
         seconds = time.perf_counter() - started
         for row, scores_QN, cost, queries in found:
             scores.save(name, row, scores_QN, queries=queries, cost=cost, seconds=seconds, recipe=recipe, root=root)
@@ -132,8 +133,14 @@ def add_blends(truth, works, methods):
         found = blended([methods[c] for c in channels], works, truth) if len(channels) > 1 else None
         if found is not None and own == (name != "control-blend"):
             told[name] = dict(zip(channels, (round(float(weight), 4) for weight in found[0]), strict=True))
-            methods[name] = found[1]
+            methods[name] = replace(found[1], cost=_cost(channels, methods))
     return told
+
+
+def _cost(channels, methods):
+    """Of computing all channels; those that one computation yields are counted once."""
+    once = {next((m.names for m in baselines.METHODS if channel in m.names), channel): channel for channel in channels}
+    return sum(methods[channel].cost for channel in once.values())
 
 
 def best_baseline(truth, works, methods, target):
@@ -238,7 +245,11 @@ def run(name, wanted):
         print(f"{name}: no truth yet: python benchmarks/truth.py {name}")
         return
     if wanted != set():
-        compute(name, bench, wanted, truth.reported[::10], scores.BENCH)
+        some = {
+            "few": [*truth.calibrating[::3], *truth.reported[::5]],
+            "asked": sorted({*truth.calibrating, *truth.reported}),
+        }
+        compute(name, bench, wanted, some, scores.BENCH)
     recipe = recipe_digest(bench)
     methods = {method: scores.read(name, method, recipe) for method in scores.kept(name, recipe)}
     if not methods:

@@ -5,7 +5,7 @@ of every second contributor (numbers 0, 6, 12, ...), reported are the second of 
 all generated ones; calibration subsets are the first of those at 10 and 50 %.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -275,13 +275,12 @@ def blended(channels, works, truth):
 
 
 def sum_of(channels, factors):
-    """Channels times factors, for the queries that all of them know; None is never returned."""
+    """Channels times factors, for the queries that all of them know; the cost is the caller's to count."""
     known = sorted(set.intersection(*({int(q) for q in scores.queries_Q} for scores in channels)))
     total = sum(
         factor * scores.of(known)[0].astype(np.float64) for factor, scores in zip(factors, channels, strict=True)
     )
-    first = channels[0]
-    return type(first)(total, np.array(known), sum(c.cost for c in channels), sum(c.seconds for c in channels))
+    return replace(channels[0], scores_QN=total, queries_Q=np.array(known), seconds=sum(c.seconds for c in channels))
 
 
 def _centred(values_QM):

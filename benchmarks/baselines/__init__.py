@@ -15,12 +15,12 @@ from baselines.recorded import Recorded
 @dataclass(frozen=True)
 class Method:
     """`names`: the rows of the table that one computation yields. `applies(bench)`: whether the task has what it needs.
-    `partly`: computed for a few queries only, which it is told."""
+    `partly`: "few" or "asked", computed only for those queries, which it is told: a few, or all that the table uses."""
 
     names: tuple[str, ...]
     compute: Callable[..., Any]
     applies: Callable[[Any], bool] = lambda bench: True
-    partly: bool = False
+    partly: str = ""
 
 
 METHODS = (
@@ -40,19 +40,19 @@ METHODS = (
     Method(("ekfac-nohead",), ekfac.without_head),
     Method(("ekfac-head-alone",), ekfac.head_alone),
     Method(("byline-sketch",), own.sketch),
-    Method(("byline-transport", "byline-body", "byline-head"), own.transport),
-    Method(("byline-head-alone",), own.head_transport),
-    Method(("byline-audit",), own.audit, partly=True),
+    Method(("byline-transport", "byline-body", "byline-head"), own.transport, partly="asked"),
+    Method(("byline-head-alone",), own.head_transport, partly="asked"),
+    Method(("byline-audit",), own.audit, partly="few"),
 )
 NAMES = tuple(name for method in METHODS for name in method.names)
 
 
 def compute(
-    method: Method, bench: Any, recorded: Recorded, few: list[int]
+    method: Method, bench: Any, recorded: Recorded, some: dict[str, list[int]]
 ) -> Iterator[tuple[str, Any, float, list[int]]]:
-    """Name, scores_QN, cost and query numbers of each row of the table; `few` are the queries of costly methods."""
-    found = method.compute(bench, recorded, few) if method.partly else method.compute(bench, recorded)
+    """Name, scores_QN, cost and query numbers of each row of the table; `some` names the queries of costly methods."""
+    queries = some[method.partly] if method.partly else list(range(len(recorded.queries)))
+    found = method.compute(bench, recorded, queries) if method.partly else method.compute(bench, recorded)
     rows = found if isinstance(found, dict) else {method.names[0]: found}
-    queries = few if method.partly else list(range(len(recorded.queries)))
     for name in method.names:
         yield name, *rows[name], queries

@@ -8,8 +8,6 @@ from byline.attribution.gauss_newton import GaussNewtonTransport
 
 # Suffixes: N training examples, Q queries
 
-AUDITED = 6  # queries of the audit: one walk of the run each, so only a few
-
 
 def sketch(bench, recorded: Recorded):
     """Tier 0: what the recorder wrote while training; each query costs one backward pass."""
@@ -17,25 +15,25 @@ def sketch(bench, recorded: Recorded):
     return aligned(bench, table), len(recorded.queries) / len(bench.example_ids)
 
 
-def transport(bench, recorded: Recorded):
+def transport(bench, recorded: Recorded, numbers: list[int]):
     """Tier 2 through all parameters, told apart by channel: the head, and all that comes before it."""
     head = head_of(recorded.model)
-    found = _transported(bench, recorded, lambda name: "head" if name.startswith(f"{head}.") else "body")
-    cost = 4 / 3 * recorded.epochs * len(recorded.queries)
+    found = _transported(bench, recorded, numbers, lambda name: "head" if name.startswith(f"{head}.") else "body")
+    cost = 4 / 3 * recorded.epochs * len(numbers)
     return {
         "byline-transport": (aligned(bench, found.total), cost),
         **{f"byline-{channel}": (aligned(bench, table), cost) for channel, table in found.channels.items()},
     }
 
 
-def head_transport(bench, recorded: Recorded):
+def head_transport(bench, recorded: Recorded, numbers: list[int]):
     """Tier 2 through the head alone, everything else held still. The forward pass of the run is shared by the queries;
     a product then goes through the head's parameters only, which is what the cost counts."""
     head = head_of(recorded.model)
-    found = _transported(bench, recorded, lambda name: "head" if name.startswith(f"{head}.") else "")
+    found = _transported(bench, recorded, numbers, lambda name: "head" if name.startswith(f"{head}.") else "")
     matrices = {name: p.numel() for name, p in recorded.model.named_parameters() if p.ndim > 1}
     part = sum(count for name, count in matrices.items() if name.startswith(f"{head}.")) / sum(matrices.values())
-    cost = recorded.epochs * (1 / 3 + 4 / 3 * part * len(recorded.queries))
+    cost = recorded.epochs * (1 / 3 + 4 / 3 * part * len(numbers))
     return aligned(bench, found.total), cost
 
 
@@ -55,9 +53,9 @@ def aligned(bench, table):
     return scores_QN
 
 
-def _transported(bench, recorded: Recorded, channels):
-    transport = GaussNewtonTransport(channels)
-    return transport.score(recorded.model, bench.task, recorded.trajectory, _named(recorded.queries), bench.measure)
+def _transported(bench, recorded: Recorded, numbers, channels):
+    transport, queries = GaussNewtonTransport(channels), {str(q): recorded.queries[q] for q in numbers}
+    return transport.score(recorded.model, bench.task, recorded.trajectory, queries, bench.measure)
 
 
 def _named(queries):
