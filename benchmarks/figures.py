@@ -18,6 +18,24 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 DEMO = ROOT / "benchmarks" / "results" / "demo.json"
 START, END = "<!-- figures -->\n", "<!-- /figures -->\n"
+BENCH_START, BENCH_END = "<!-- bench -->\n", "<!-- /bench -->\n"
+RESULTS = ROOT / "benchmarks" / "results"
+TASKS = {
+    "finetune": "language model, trained on from a base model; 20 presidents",
+    "scratch": "the same from random weights, every retraining with a fresh seed",
+    "digits": "image classifier",
+    "diffusion": "image diffusion model",
+}
+SHOWN = (
+    "byline-audit",
+    "byline-transport",
+    "blend",
+    "byline-head-alone",
+    "byline-sketch",
+    "ekfac-head",
+    "ekfac-nohead",
+)
+SHOWN += ("trackstar", "tracin-adam", "grad-dot", "tfidf", "bm25", "embedding", "pixels", "random")
 
 
 def keep(summary, to=DEMO):
@@ -40,6 +58,7 @@ def table(told):
     rank = f"rank correlation with retraining, {loco['contributors']} contributors left out"
     rows = [
         (f"**Byline**: {rank}", f"**{loco['byline']:.2f}**"),
+        ("the sketches behind the evidence list: the same", two(loco.get("sketch"))),
         ("BM25 (lexical similarity): the same", f"{loco['bm25']:.2f}"),
         ("random scores: the same", f"{loco['random']:.2f}"),
         ("lambda, the part of the pot that follows attribution", f"{told['lambda']:.2f}"),
@@ -77,14 +96,62 @@ def sums(money):
     return "exact" if received == sum(parts) else f"off by {received - sum(parts)}"
 
 
+def bench(results=RESULTS):
+    """Markdown of the bench: one table per task, methods by how well they predict retraining."""
+    parts = []
+    for name, title in TASKS.items():
+        path = results / f"bench-{name}.json"
+        if path.is_file():
+            parts.append(bench_table(title, json.loads(path.read_text(encoding="utf-8"))))
+    return "\n".join(parts) or "Not measured yet: `make bench`.\n"
+
+
+def bench_table(title, told):
+    main, other = ("50 %", "10 %") if told["truth"]["fresh_seeds"] else ("10 %", "50 %")
+    lines = [
+        f"**{title[0].upper()}{title[1:]}** ({told['truth']['retrainings']} retrainings, {told['truth']['queries']} queries)",
+        "",
+        f"| method | LDS, {main} dropped | {other} | leave one contributor out: Pearson | slope | top-1 | cover | epochs |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for method, row in told["methods"].items():
+        if method in SHOWN and row.get("lds") is not None:
+            bold = "**" if method.startswith("byline") else ""
+            cells = (
+                f"{bold}{method}{bold}",
+                f"{bold}{row['lds']:.2f}{bold} ± {row['lds_se']:.2f}",
+                two(row.get(f"lds_{other.split()[0]}")),
+                two(row.get("loco_pearson")),
+                two(row.get("slope")),
+                two(row.get("top1")),
+                two(row.get("coverage")),
+                f"{row['cost_epochs'] / max(1, row['queries']):.2f}",
+            )
+            lines.append(f"| {' | '.join(cells)} |")
+    made = f"{told['date']}, commit {told['commit']}, {told['hardware']}."
+    return "\n".join([*lines, "", f"{ceilings(told['truth'])}{made}"]) + "\n"
+
+
+def ceilings(truth):
+    known = {drop: truth[drop].get("ceiling") for drop in ("10%", "50%") if drop in truth}
+    told = ", ".join(f"{value:.2f} at {drop.replace('%', ' %')}" for drop, value in known.items() if value)
+    return f"Ceiling set by the noise of retraining: {told}. " if told else ""
+
+
+def two(number):
+    return "" if number is None else f"{number:.2f}"
+
+
+def between(text, start, end, figures):
+    before, _, rest = text.partition(start)
+    _, _, after = rest.partition(end)
+    return f"{before}{start}{figures}{end}{after}"
+
+
 def written(text, path=DEMO):
-    """The README's text with the figures of the kept results, if there are any, in their place."""
-    before, _, rest = text.partition(START)
-    _, _, after = rest.partition(END)
-    figures = (
-        table(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else "Not measured yet: `make demo`.\n"
-    )
-    return f"{before}{START}{figures}{END}{after}"
+    """The README's text with the figures of the kept results, if there are any, in their places."""
+    demo = table(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else "Not measured yet: `make demo`.\n"
+    return between(between(text, START, END, demo), BENCH_START, BENCH_END, bench())
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ RECIPES = {
         learning_rate=1e-3,
         epsilon=1e-5,
         weight_decay=0.01,
+        rank=32,
     ),
     "scratch": Recipe(
         effort="bench-scratch",
@@ -53,6 +54,7 @@ RECIPES = {
         epochs=6,
         learning_rate=2e-3,
         epsilon=1e-5,
+        rank=32,
     ),
 }
 
@@ -112,7 +114,7 @@ def _held_out(corpus, president_of, contributors, each, last=False):
     for contributor in contributors:
         mine = [
             row
-            for example, row in zip(corpus.held_out, corpus.held_out_MT)
+            for example, row in zip(corpus.held_out, corpus.held_out_MT, strict=True)
             if president_of[example.work] == contributor
         ]
         rows += mine[-each:] if last else mine[:each]

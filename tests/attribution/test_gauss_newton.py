@@ -177,7 +177,9 @@ def test_it_is_retraining_where_nothing_is_approximated(kind):
 
 
 def test_with_adam_it_is_the_audit_with_frozen_moments():
-    model, task, trajectory, _ = line_run(lambda m: torch.optim.AdamW(m.parameters(), lr=0.05, betas=(0.8, 0.95), eps=1e-4))
+    model, task, trajectory, _ = line_run(
+        lambda m: torch.optim.AdamW(m.parameters(), lr=0.05, betas=(0.8, 0.95), eps=1e-4)
+    )
     found = GaussNewtonTransport().score(model, task, trajectory, {"q": LINE_QUERY}, line_measure).total
     torch.manual_seed(0)
     audit = Metagradient(frozen=True, tolerance=1e-9).fit(Line().double(), task, trajectory)
@@ -194,7 +196,8 @@ def test_tangents_are_its_transpose(kind):
     def owner(example):
         return f"c:{int(example[3:]) % 2}"
 
-    tangents = contributor_tangents(model, task, trajectory, owner)
+    members = {name: [example for example in NAMES if owner(example) == name] for name in ("c:0", "c:1")}
+    tangents = contributor_tangents(model, task, trajectory, members)
     names, sums_QC = scores(model, task, trajectory).sum_by(
         [owner(example) for example in scores(model, task, trajectory).example_ids]
     )
@@ -206,10 +209,12 @@ def test_tangents_are_its_transpose(kind):
 
 def test_tangents_come_back_from_the_file(tmp_path):
     model, task, trajectory, trained = run(steps=3)
-    tangents = contributor_tangents(model, task, trajectory, lambda example: example)
+    tangents = contributor_tangents(model, task, trajectory, {name: [name] for name in NAMES} | {"c:both": NAMES[:2]})
     tangents.save(tmp_path / "tangents.safetensors")
     assert [path.name for path in tmp_path.iterdir()] == ["tangents.safetensors"]
     again = Tangents.load(tmp_path / "tangents.safetensors")
+    one_QC = again.score(trained, QUERIES, measure)
+    assert np.allclose(one_QC[:, :2].sum(1), one_QC[:, -1], atol=0.03 * np.abs(one_QC).max())  # an owner of both
     assert np.array_equal(again.score(trained, QUERIES, measure), tangents.score(trained, QUERIES, measure))
     (tmp_path / "tangents.safetensors").write_bytes(b"no")
     with pytest.raises(AttributionError) as fault:
@@ -218,6 +223,9 @@ def test_tangents_come_back_from_the_file(tmp_path):
     with pytest.raises(AttributionError) as fault:
         tangents.score(trained, {}, measure)
     assert fault.value.code == "no-queries"
+    with pytest.raises(AttributionError) as fault:
+        contributor_tangents(model, task, trajectory, {})
+    assert fault.value.code == "no-members"
 
 
 def test_queries_do_not_touch_each_other_or_the_model():

@@ -10,12 +10,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from byline.app.carried import METHOD, left_out_effects, period_scores
 from byline.app.home import cluster_of, write_json
 from byline.app.model import Progress, Training, silent, trained_texts
 from byline.app.passages import Passage
-from byline.attribution import GroupScores, ShareRule, group_scores, share_table
+from byline.attribution import GroupScores, group_scores, share_table
 from byline.core import ExampleId, PartyId, ScoreTable, WorkId
-from byline.evaluation import LeaveOut, agreement, reliability
+from byline.evaluation import Conformal, LeaveOut, agreement, reliability, slope
 from byline.lookup import BM25, Overlap, TextIndex, words
 from byline.training import (
     Job,
@@ -28,7 +29,6 @@ from byline.training import (
 # Suffixes: Q queries, N training examples, C contributors
 
 Floats = npt.NDArray[np.float64]
-NORMAL_90 = 1.6449  # standard errors on each side of a 90 % interval
 SEGMENT = 12  # tokens of a passage that are asked about together, so that its text can be coloured
 
 
@@ -54,7 +54,7 @@ def score_segments(
         values_T = token_log_likelihood(model, torch.tensor([passage.tokens]))[0]
         return values_T[start - 1 : stop - 1].sum() / (len(passage.tokens) - passage.start)
 
-    table = training.run.score(training.model(), segments, measure, training.transport)
+    table = training.run.score(training.model(), segments, measure, training.sketch)
     parts, at = [], 0
     for passage in passages:
         stop = at + len(_segments(training, passage))
@@ -109,7 +109,7 @@ def attribute(training: Training, passages: Sequence[Passage], progress: Progres
             _passage(training, passage, _row(whole, q), parts[q], by, outside[q], index)
             for q, passage in enumerate(passages)
         ],
-        "period": _period(training, whole, passages, by["cluster"], outside),
+        "period": _period(training, passages, by["cluster"], outside, progress),
     }
     write_json(training.home.training(training.name) / "attribution.json", told)
     return told
@@ -198,15 +198,18 @@ def _overlaps(training: Training, runs: Sequence[Overlap]) -> list[dict[str, Any
 
 
 def _period(
-    training: Training, whole: ScoreTable, passages: Sequence[Passage], clusters: Sequence[str], outside: list[float]
+    training: Training, passages: Sequence[Passage], clusters: Sequence[str], outside: list[float], progress: Progress
 ) -> dict[str, Any]:
-    """One share table over all generated passages, each weighing the same; scores are summed before any is clipped."""
-    weights_Q = np.array([float(p.kind == "generated") for p in passages])
-    if not weights_Q.any():
-        weights_Q = np.ones(len(passages))
-    found = group_scores(whole, clusters, weights_Q)
-    part = float(weights_Q @ np.array(outside) / weights_Q.sum())
-    return share_table(found, "period", "cluster", whole.method, training.run.id, outside=part).to_json()
+    """One share table over all generated passages, each weighing the same, by the transport: what money goes by.
+
+    Scores are summed over the passages before anything is clipped; a period costs one query whatever its size."""
+    chosen = [q for q, passage in enumerate(passages) if passage.kind == "generated"] or list(range(len(passages)))
+    scores = period_scores(training, [passages[q] for q in chosen], progress)
+    part = float(np.mean([outside[q] for q in chosen]))
+    table = share_table(
+        group_scores(scores, clusters), "period", "cluster", scores.method, training.run.id, outside=part
+    )
+    return table.to_json()
 
 
 # --- evaluate ---------------------------------------------------------------------------------------------------
@@ -221,15 +224,17 @@ def evaluate(
 ) -> dict[str, Any]:
     """Leave each of `parties` out, retrain, and compare what every passage lost with what was predicted.
 
-    Byline's prediction uses the recorded run alone; BM25 and random scores are summed over the same examples. Kept as
-    evaluation.json of the training. Raises: EvaluationError("too-few-pairs").
+    The transport, which money goes by, predicts from the recorded run alone; so do the sketches. BM25 and random
+    scores are summed over the same examples. Kept as evaluation.json. Raises: EvaluationError("too-few-pairs").
     """
     examples = {party: examples_of(training, party) for party in parties}
     jobs = [
         Job(training.home.training(training.name), frozenset(examples[party]), tuple(p.query for p in passages))
         for party in parties
     ]
-    scores, _ = score_segments(training, passages)  # before all cores are busy
+    sketched, _ = score_segments(training, passages)
+    tables = [sketched, lexical_scores(training, passages), random_scores(training, passages)]
+    carried_CQ = left_out_effects(training, passages, examples, progress)  # before all cores are busy
     retraining = Retraining(jobs)
     model = training.model()
     full_Q = np.array([float(measure_query(model, p.query)) for p in passages])
@@ -238,36 +243,36 @@ def evaluate(
     names = tuple(training.home.names[party] for party in parties)
     without_CQ = np.array([outcome.log_likelihoods for outcome in outcomes])
     truth = LeaveOut(names, tuple(p.id for p in passages), full_Q, without_CQ)
-    tables = [scores, lexical_scores(training, passages), random_scores(training, passages)]
-    predicted = [_sums(table, [examples[party] for party in parties]) for table in tables]
-    measured = [agreement(table.method, each, truth) for table, each in zip(tables, predicted, strict=True)]
+    predicted = {METHOD: carried_CQ}
+    predicted |= {table.method: _sums(table, [examples[party] for party in parties]) for table in tables}
+    measured = [agreement(method, each, truth) for method, each in predicted.items()]
     told = {
         "training": training.name,
         "run": training.run.id,
         "measured": today.isoformat(),
         "contributors": list(names),
         "queries": [{"id": p.id, "kind": p.kind, "title": p.title, "author": p.author} for p in passages],
-        "predicted": predicted[0].tolist(),
+        "predicted": carried_CQ.tolist(),
         "actual": truth.actual_CQ.tolist(),
         "methods": [each.to_json() for each in measured],
         "reliability": reliability(training.run.id, measured[0], truth).to_json(),
-        "coverage": _coverage(scores, list(examples.values()), predicted[0], truth.actual_CQ, measured[0].slope),
+        "coverage": _coverage(carried_CQ, truth.actual_CQ),
     }
     write_json(training.home.training(training.name) / "evaluation.json", told)
     return told
 
 
-def _coverage(
-    scores: ScoreTable, groups: Sequence[set[str]], predicted_CQ: Floats, actual_CQ: Floats, slope: float
-) -> float:
-    """Part of the retrained changes that the 90 % intervals around the predictions hold, after scaling by the slope."""
+def _coverage(predicted_CQ: Floats, actual_CQ: Floats) -> float:
+    """Part of the retrained changes inside their 90 % interval, when each contributor's interval comes from the misses
+    of the others: slope and width are fitted without the one that is tested."""
     held = []
-    for c, group in enumerate(groups):
-        labels = ["left out" if example in group else "other" for example in scores.example_ids]
-        for q in range(len(scores.query_ids)):
-            found = group_scores(_row(scores, q), labels, rule=ShareRule(draws=1))
-            error = found.errors_G[found.names.index("left out")]
-            held.append(abs(actual_CQ[c, q] - slope * predicted_CQ[c, q]) <= NORMAL_90 * abs(slope) * error)
+    for c in range(len(predicted_CQ)):
+        others = np.arange(len(predicted_CQ)) != c
+        known, seen = predicted_CQ[others].ravel(), actual_CQ[others].ravel()
+        ratio = slope(known, seen)
+        interval = Conformal(0.9).fit(ratio * known, seen, np.ones(len(known)))
+        low_Q, high_Q = interval.interval(ratio * predicted_CQ[c], np.ones(predicted_CQ.shape[1]))
+        held.append((low_Q <= actual_CQ[c]) & (actual_CQ[c] <= high_Q))
     return float(np.mean(held))
 
 

@@ -99,10 +99,11 @@ def ask(training: Training, today: date, progress: Progress, tell: Tell) -> None
     tell(f"It wrote, after “{first['title']}”: “{' '.join(first['text'].split())}”")
     tell(f"Behind it: {behind}; unattributed {rest:.0%}.")
     measured = evaluate(training, evaluation_passages(training, parties), parties, today, progress)
-    byline, bm25, chance = (method["spearman"] for method in measured["methods"])
+    byline, sketch, bm25, chance = (method["spearman"] for method in measured["methods"])
     tell(
         f"Left {len(parties)} contributors out, retrained, and compared: rank correlation {byline:+.2f} "
-        f"(BM25 {bm25:+.2f}, random {chance:+.2f}); lambda {measured['reliability']['lambda_ppm'] / PPM:.2f}. "
+        f"(sketches {sketch:+.2f}, BM25 {bm25:+.2f}, random {chance:+.2f}); "
+        f"lambda {measured['reliability']['lambda_ppm'] / PPM:.2f}. "
         f"Byline {'is ahead of' if byline > bm25 else 'does not beat'} BM25 here."
     )
 
@@ -110,11 +111,12 @@ def ask(training: Training, today: date, progress: Progress, tell: Tell) -> None
 def _summary(training: Training, settlement: Settlement, data: dict[str, Any]) -> dict[str, Any]:
     """The demo's promises as numbers of this run."""
     told, shown, totals = training.told, people(training, settlement), settlement.totals()
-    byline, bm25, chance = (method["spearman"] for method in data["check"]["methods"])
+    names = ("byline", "sketch", "bm25", "random")
+    ranked = dict(zip(names, (method["spearman"] for method in data["check"]["methods"]), strict=True))
     return {
         "perplexity": {"heldout": data["training"]["perplexity"], "unigram": data["training"]["unigram_perplexity"]},
         "capture": {name: told[name] for name in ("overhead_ratio", "bytes_per_example", "identical_weights")},
-        "loco": {"contributors": data["check"]["retrainings"], "byline": byline, "bm25": bm25, "random": chance},
+        "loco": {"contributors": data["check"]["retrainings"], **ranked},
         "lambda": data["check"]["lambda"],
         "money": {
             "currency": settlement.currency,

@@ -162,7 +162,7 @@ class Training:
         return cls(home, name, told, corpus, recipe, run, home.registry.manifest(told["manifest"]))
 
     @cached_property
-    def transport(self) -> SketchTransport:
+    def sketch(self) -> SketchTransport:
         """Fitted once for all questions that are asked of the run."""
         return SketchTransport().fit(self.run.store)
 

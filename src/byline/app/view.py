@@ -27,7 +27,7 @@ LIMITS = (
     "verbatim overlaps are listed apart.",
     "The tokenizer was learned on all admitted works, held-out spans included, also in retrainings that leave a "
     "contributor out.",
-    "The embedding and the norm layers are not captured; what they learned is not attributed.",
+    "The sketches behind the passages do not hold the norm layers; the shares that money goes by hold every parameter.",
     "The contributor is the president who gave or signed the speech; speech writers are not recorded, but for one "
     "made-up agreement that shows how a split works.",
 )
@@ -39,13 +39,15 @@ def report_data(training: Training, made: dict[str, Any]) -> dict[str, Any]:
     kept = {what: read_kept(home, training.name, what) for what in ("training", "attribution", "evaluation")}
     settled = read_kept(home, training.name, "settlement")
     settlement = home.journal.settlement(settled["settlement"])
-    slope = next(iter(kept["evaluation"]["methods"]))["slope"]
+    slopes = {method["method"]: method["slope"] for method in kept["evaluation"]["methods"]}
+    slope = next(iter(slopes.values()))  # of the method that pays
+    evidence = slopes.get(kept["attribution"]["method"], 1.0)
     return {
         "made": {"version": version("byline"), "hardware": kept["training"]["hardware"], **made},
         "notice": NOTICE,
         "corpus": _corpus(training),
         "training": _training(kept["training"]),
-        "passages": [_passage(training, passage, slope) for passage in kept["attribution"]["passages"]],
+        "passages": [_passage(training, passage, evidence) for passage in kept["attribution"]["passages"]],
         "check": _check(kept["evaluation"], slope),
         "money": _money(training, settlement, settled["statements"]),
         "verify": _verify(home, settled["statements"]),
@@ -141,13 +143,14 @@ def _check(told: dict[str, Any], slope: float) -> dict[str, Any]:
         for name, row, truth in zip(told["contributors"], told["predicted"], told["actual"], strict=True)
         for query, predicted, actual in zip(names, row, truth, strict=True)
     ]
-    byline, bm25, chance = told["methods"]
+    byline, sketch, bm25, chance = told["methods"]
     measured = told["reliability"]
     better = byline["spearman"] > bm25["spearman"]
     sentence = (
         f"Over {len(pairs)} pairs of contributor and passage, Byline's prediction has rank correlation "
-        f"{byline['spearman']:.2f} with what retraining showed; lexical similarity (BM25) has {bm25['spearman']:.2f} "
-        f"and random scores {chance['spearman']:.2f}. "
+        f"{byline['spearman']:.2f} with what retraining showed; the sketches behind the passages above have "
+        f"{sketch['spearman']:.2f}, lexical similarity (BM25) {bm25['spearman']:.2f}, random scores "
+        f"{chance['spearman']:.2f}. "
         + ("Byline is ahead of BM25 here." if better else "Byline does not beat BM25 here.")
     )
     return {

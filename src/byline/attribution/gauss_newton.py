@@ -29,11 +29,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import vmap
 
+from byline.attribution.linear_update import LinearUpdate, zeros_like
 from byline.attribution.linearised import Forward, Named, attention_math
 from byline.attribution.path import Path
 from byline.attribution.task import Task
 from byline.attribution.trajectory import Step, Trajectory
-from byline.attribution.linear_update import LinearUpdate, zeros_like
 from byline.core import AttributionError, ScoreTable
 
 # Suffixes: Q queries, N training examples, B rows of a batch, C channels

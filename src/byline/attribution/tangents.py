@@ -11,7 +11,7 @@ what a random projection can resolve (docs/method.md).
 
 import copy
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
@@ -25,11 +25,11 @@ from torch import Tensor, nn
 from torch.func import vmap
 
 from byline.attribution.gauss_newton import Measure, gradients
+from byline.attribution.linear_update import LinearUpdate, zeros_like
 from byline.attribution.linearised import Forward, Named, attention_math
 from byline.attribution.path import Path
 from byline.attribution.task import Task
 from byline.attribution.trajectory import Trajectory
-from byline.attribution.linear_update import LinearUpdate, zeros_like
 from byline.core import AttributionError
 
 # Suffixes: Q queries, C contributors, P parameters, B rows of a batch
@@ -98,22 +98,26 @@ def contributor_tangents(
     model: nn.Module,
     task: Task,
     trajectory: Trajectory,
-    contributor_of: Callable[[str], str],
+    members: Mapping[str, Collection[str]],
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Tangents:
-    """Walk the recorded training forwards with every contributor's tangent; `contributor_of(example id)` names whose
-    it is. Raises: AttributionError("unfinished-run", "unknown-optimizer") as the transport does."""
+    """Walk the recorded training forwards with every contributor's tangent.
+
+    `members[name]` are the ids of a contributor's examples; an example may have several owners or none.
+    Raises: AttributionError("unfinished-run", "unknown-optimizer") as the transport does, ("no-members") for an empty
+    mapping.
+    """
+    if not members:
+        raise AttributionError("no-members", "nobody's tangent is asked for", "name at least one contributor")
     path = Path(trajectory)
     update, forward = LinearUpdate(path), Forward(copy.deepcopy(model).eval(), task)
-    names = tuple(sorted({contributor_of(example) for step in trajectory.steps for example in step.example_ids}))
+    names, owned = tuple(members), [frozenset(mine) for mine in members.values()]
     weights = {name: value.new_zeros(len(names), *value.shape) for name, value in _active(path).items()}
     dtype = next(iter(weights.values())).dtype
     momenta = zeros_like(weights)
     for s, step in enumerate(trajectory.steps):
         part = step.clip / step.divisor
-        owned_CB = torch.tensor(
-            [[part * (contributor_of(i) == name) for i in step.example_ids] for name in names], dtype=dtype
-        )
+        owned_CB = torch.tensor([[part * (i in mine) for i in step.example_ids] for mine in owned], dtype=dtype)
         batch = task.batch(step.example_ids, s)
         constant = path.weights(s)
         active = {name: constant.pop(name) for name in weights}
