@@ -109,9 +109,11 @@ def bench(results=RESULTS):
 def bench_table(title, told):
     main, other = ("50 %", "10 %") if told["truth"]["fresh_seeds"] else ("10 %", "50 %")
     lines = [
-        f"**{title[0].upper()}{title[1:]}** ({told['truth']['retrainings']} retrainings, {told['truth']['queries']} queries)",
+        f"**{title[0].upper()}{title[1:]}**: {told['truth']['retrainings']} retrainings, "
+        f"{told['truth']['queries']} queries",
         "",
-        f"| method | LDS, {main} dropped | {other} | leave one contributor out: Pearson | slope | top-1 | cover | epochs |",
+        f"| method | LDS, {main} left out | {other} | one contributor left out: Pearson | slope | top-1 | cover "
+        "| epochs |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for method, row in told["methods"].items():
