@@ -30,6 +30,7 @@ def worlds(draw):
             f"cluster:{c}",
             draw(st.integers(1, 10**6)),
             tuple((f"work:{c}.{w}", draw(st.integers(int(w == 0), 3))) for w in range(draw(st.integers(1, 2)))),
+            catalogue=f"catalogue:{draw(st.integers(0, 2))}",
         )
         for c in range(count)
     )
@@ -53,5 +54,6 @@ def worlds(draw):
             train_share_ppm=draw(st.integers(0, PPM)),
             prior=draw(st.sampled_from(Prior)),
             unattributed=draw(st.sampled_from(Unattributed)),
+            cap_ppm=draw(st.one_of(st.just(PPM), st.integers(0, PPM))),
         ),
     )

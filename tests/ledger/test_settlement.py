@@ -55,10 +55,19 @@ def due(told, event, cluster, basis):
     gross = event.nano
     net = gross - int(Fraction(gross * policy.commission_ppm, PPM)) - int(Fraction(gross * policy.reserve_ppm, PPM))
     tau, lam = Fraction(policy.train_share_ppm, PPM), Fraction(told["terms"].reliability.lambda_ppm, PPM)
-    mass = {s.cluster: 1 if policy.prior == "equal-per-cluster" else s.length for s in told["stakes"]}
+    size = Counter(s.catalogue for s in told["stakes"])
+    mass = {
+        s.cluster: {
+            Prior.EQUAL: Fraction(1),
+            Prior.LENGTH: Fraction(s.length),
+            Prior.CATALOGUE: Fraction(1, size[s.catalogue]),
+        }[policy.prior]
+        for s in told["stakes"]
+    }
     prior = Fraction(mass[cluster], sum(mass.values()))
-    attribution = Fraction(told["shares"].ppb().get(cluster, 0), PPB)
-    rest = Fraction(told["shares"].unattributed_ppb, PPB) if policy.unattributed == "prior" else 0
+    capped = {name: min(Fraction(n, PPB), Fraction(policy.cap_ppm, PPM)) for name, n in told["shares"].ppb().items()}
+    attribution = capped.get(cluster, Fraction(0))
+    rest = 1 - sum(capped.values()) if policy.unattributed == "prior" else 0
     return {
         Basis.TRAINING: tau * net * prior,
         Basis.ATTRIBUTION: (1 - tau) * net * lam * attribution,

@@ -14,7 +14,7 @@ from typing import Any
 from byline.core import PPM, LedgerError, PartyId, Record, WorkId, digest, make_id
 from byline.ledger.allocate import allocate
 from byline.ledger.entry import Posting, posting
-from byline.ledger.settlement import payable, unclaimed
+from byline.ledger.lines import payable, unclaimed
 
 BOOKING_RULE = "byline-booking-1"
 BANK = "assets:bank"

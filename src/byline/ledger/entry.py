@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import TypeAlias
 
 from byline.core import Record, canonical_json, leaf_hash
-from byline.ledger.settlement import RECEIVABLE, Settlement
+from byline.ledger.lines import RECEIVABLE, Settlement
 
 Balances: TypeAlias = dict[str, dict[str, int]]  # currency -> account -> nano-units
 

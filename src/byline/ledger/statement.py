@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from byline.core import PPB, PPM, Party, RevenueEvent, Share, WorkId
-from byline.ledger.settlement import Basis, Line, Settlement, deductions, payable, unclaimed
+from byline.ledger.division import deductions, sums_of, traced
+from byline.ledger.lines import Basis, Line, Settlement, payable, unclaimed
 from byline.ledger.terms import Unattributed
 
 KIND = "byline-earnings-1"
@@ -145,27 +146,39 @@ def _line(line: Line, event: RevenueEvent, settlement: Settlement, share: Share 
 def _formula(line: Line, event: RevenueEvent, settlement: Settlement) -> str:
     """The arithmetic of one line: event -> cluster, then cluster -> payee. Each result is within one whole nano-unit
     of the left side per division made, because parts are rounded so that they add up exactly."""
-    policy, lam = settlement.terms.policy, settlement.terms.reliability.lambda_ppm
-    net = event.nano - sum(deductions(event, policy))
-    tau, lam_text = _decimal(policy.train_share_ppm, PPM), _decimal(lam, PPM)
-    weight, whole = line.share
-    factor = {
-        Basis.TRAINING: f"{tau}",
-        Basis.PRIOR: f"(1 − {tau}) × (1 − {lam_text}{_untraced(settlement)})",
-        Basis.ATTRIBUTION: f"(1 − {tau}) × {lam_text}",
-    }[line.basis]
     own, all_works = line.in_cluster
     return (
-        f"{net} × {factor} × {weight} / {whole} = {line.cluster_nano}; "
+        f"{_to_cluster(line, event, settlement)} = {line.cluster_nano}; "
         f"{line.cluster_nano} × {own} / {all_works} × {_decimal(line.split_ppm, PPM)} = {line.amount_nano}"
     )
+
+
+def _to_cluster(line: Line, event: RevenueEvent, settlement: Settlement) -> str:
+    policy, lam = settlement.terms.policy, _decimal(settlement.terms.reliability.lambda_ppm, PPM)
+    net, tau = event.nano - sum(deductions(event, settlement)), _decimal(policy.train_share_ppm, PPM)
+    weight, whole = line.share
+    sums = sums_of(settlement, event.id)
+    if line.basis in (Basis.FLAT, Basis.TOLL):
+        return f"{net} × {weight} / {whole}"
+    if sums and line.basis is Basis.ATTRIBUTION:
+        return f"{sums.outputs} outputs, each (price − deductions) × (1 − {tau}) × {lam} × its share, added up"
+    if sums:
+        to_prior = int(sums.prior_nano)
+        to_prior += int(sums.unattributed_nano) if policy.unattributed is Unattributed.PRIOR else 0
+        return f"{sums.training_nano if line.basis is Basis.TRAINING else to_prior} × {weight} / {whole}"
+    factor = {
+        Basis.TRAINING: f"{tau}",
+        Basis.PRIOR: f"(1 − {tau}) × (1 − {lam}{_untraced(settlement)})",
+        Basis.ATTRIBUTION: f"(1 − {tau}) × {lam}",
+    }[line.basis]
+    return f"{net} × {factor} × {weight} / {whole}"
 
 
 def _untraced(settlement: Settlement) -> str:
     if settlement.terms.policy.unattributed is not Unattributed.PRIOR:
         return ""
     lam = _decimal(settlement.terms.reliability.lambda_ppm, PPM)
-    return f" + {lam} × {_decimal(settlement.shares.unattributed_ppb, PPB)}"
+    return f" + {lam} × {_decimal(traced(settlement)[1], PPB)}"
 
 
 def _waiting(mine: list[Line], settlement: Settlement, titles: Mapping[WorkId, str]) -> Iterator[dict[str, str]]:
