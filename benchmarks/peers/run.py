@@ -24,7 +24,7 @@ from baselines.recorded import recipe_digest, record
 from tasks import load
 
 RESULTS = Path(__file__).parents[1] / "results" / "peers.json"
-PEERS = ("kronfluence", "dattri")  # each in a file of its own, with the name of its package
+PEERS = ("kronfluence", "dattri", "bergson")  # each in a file of its own, with the name of its package
 
 
 def attempt(peer, name):
