@@ -25,6 +25,7 @@ from byline.ledger.contracts import (
     own_commission,
 )
 from byline.ledger.entry import Checkpoint, Entry, Head, Posting, posting
+from byline.ledger.export import FORMS, account_name, beancount, export, hledger, json_lines
 from byline.ledger.journal import Effect, Journal, open_journal
 from byline.ledger.outputs import Outputs, OutputSums, pooled_shares, sum_outputs
 from byline.ledger.payout import (
@@ -78,6 +79,7 @@ from byline.ledger.whatif import Change, by_account, compare, what_if
 __all__ = [
     "COMMISSION",
     "COMMONS",
+    "FORMS",
     "RECEIVABLE",
     "RESERVE",
     "Accounts",
@@ -123,11 +125,13 @@ __all__ = [
     "Unclaimed",
     "Use",
     "Vote",
+    "account_name",
     "advance",
     "advance_account",
     "agreed_terms",
     "allocate",
     "amount_text",
+    "beancount",
     "book_moves",
     "by_account",
     "canonical_stakes",
@@ -137,10 +141,13 @@ __all__ = [
     "contract_booking",
     "dues",
     "exchange",
+    "export",
     "follow",
+    "hledger",
     "hold",
     "in_force",
     "inherited_moves",
+    "json_lines",
     "minor_text",
     "nano_per_minor",
     "no_shares",

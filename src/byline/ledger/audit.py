@@ -66,6 +66,8 @@ def postings_again(inputs: Mapping[str, Any], posted: Mapping[str, Mapping[str, 
 
 def _posting_problems(run: str, due: Sequence[Posting], written: Sequence[Entry]) -> Iterator[Problem]:
     found = {entry.reference: entry for entry in written}
+    if len(found) != len(written):
+        yield _problem("posting-differs", run, "has two entries of one reference")
     for each in due:
         entry = found.pop(each.reference, None)
         if entry is None:
