@@ -29,7 +29,7 @@ from baselines.recorded import recipe_digest, record
 from measures import Truth, blended, effects, lds_of, loco_of, targets
 from safetensors import safe_open
 from tasks import NAMES, load
-from truth import CALIBRATION
+from truth import CALIBRATION, is_sealed
 
 from byline.training import single_thread
 
@@ -69,6 +69,8 @@ def read_truth(name, bench):
     path = RESULTS / "truth" / f"{name}.safetensors"
     if not path.is_file():
         return None
+    if not is_sealed(path):
+        sys.exit(f"{path.name} is not what its note signs: python benchmarks/truth.py {name}")
     with safe_open(str(path), "np") as file:
         notes = json.loads(file.metadata()["notes"])
         arrays = {key: file.get_tensor(key) for key in file.keys()}

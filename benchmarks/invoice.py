@@ -3,8 +3,8 @@
     python benchmarks/invoice.py [TASK]
 
 Trains and records a task of the bench, then carries a period of 1 and of 20 outputs back through it: CPU time over
-that of the training, taken in the same process. Then tangents of 43 contributors of a model of a million parameters (made-up
-numbers: only their size matters) are asked about one output: the time beyond its one backward pass. Writes
+that of the training, taken in the same process. Then tangents of 43 contributors of a model of a million parameters
+(made-up numbers: only their size matters) are asked about one output: the time beyond its one backward pass. Writes
 benchmarks/results/invoice.json.
 """
 

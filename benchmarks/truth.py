@@ -12,6 +12,7 @@ seeds 1 and 2 change it. `scratch` draws weights and order anew for every single
 """
 
 import argparse
+import hashlib
 import json
 import multiprocessing
 import os
@@ -23,9 +24,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 from tasks import NAMES, Bench, load
 
+from byline.disclosure import create_key, load_key, load_public
 from byline.training import fit, single_thread
 
 ROOT = Path(__file__).parent
@@ -178,12 +180,33 @@ def write(name: str) -> Path:
     part = path.with_suffix(".part")
     save_file(arrays, str(part), metadata={"notes": json.dumps(notes, sort_keys=True)})
     part.replace(path)
+    seal(path)
     print(f"{name}: {len(jobs)} of {len(jobs_of(bench))} retrainings, {seconds / 60:.0f} CPU minutes, in {path.name}")
     return path
 
 
-def read(name: str) -> dict[str, np.ndarray]:
-    return load_file(str(ROOT / "results" / "truth" / f"{name}.safetensors"))
+def seal(path: Path) -> None:
+    """Sign the file's digest with the key of whoever ran the retrainings; the public half stands beside it."""
+    folder = ROOT.parent / ".bench" / "key"
+    key = load_key(folder) if (folder / "byline.key").is_file() else create_key(folder, "byline-bench")
+    text = sealed_text(path)
+    path.with_suffix(".note").write_text(f"{text}\n{key.sign(text)}\n", encoding="utf-8")
+    (path.parent / "byline.pub").write_text(f"{key.public}\n", encoding="utf-8")
+
+
+def sealed_text(path: Path) -> str:
+    return f"truth by retraining\n{path.name}\nsha256 {hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+
+
+def is_sealed(path: Path) -> bool:
+    """True if the note beside the file signs this very content with the key that is published there."""
+    note = path.with_suffix(".note")
+    if not note.is_file():
+        return False
+    text, _, line = note.read_text(encoding="utf-8").rpartition("\n\n")
+    return text + "\n" == sealed_text(path) and load_public(path.parent / "byline.pub").accepts(
+        text + "\n", line.rstrip("\n")
+    )
 
 
 def main() -> None:

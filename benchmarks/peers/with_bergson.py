@@ -43,8 +43,20 @@ def run(bench, recorded, folder):
     _save(torch.stack(recorded.queries), folder / "queries")
     options = [part for name, value in OPTIONS.items() for part in (f"--{name}", str(value))]
     subprocess.run(
-        [sys.executable, "-m", "bergson", "ekfac", str(folder / "run"), "--model", str(folder / "model")]
-        + ["--data.dataset", str(folder / "examples"), "--query.dataset", str(folder / "queries"), *options],
+        [
+            sys.executable,
+            "-m",
+            "bergson",
+            "ekfac",
+            str(folder / "run"),
+            "--model",
+            str(folder / "model"),
+            "--data.dataset",
+            str(folder / "examples"),
+            "--query.dataset",
+            str(folder / "queries"),
+            *options,
+        ],
         check=True,
     )
     scores_NQ = _scores(folder / "run")

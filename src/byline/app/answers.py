@@ -1,6 +1,7 @@
 """Ask a training where passages came from, and measure the answers against retraining."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 from itertools import pairwise
 from typing import Any
@@ -14,6 +15,7 @@ from byline.app.carried import METHOD, left_out_effects, period_scores
 from byline.app.home import cluster_of, write_json
 from byline.app.model import Progress, Training, silent, trained_texts
 from byline.app.passages import Passage
+from byline.app.shortlist import evidence_lists, fitted_blend
 from byline.attribution import GroupScores, group_scores, share_table
 from byline.core import ExampleId, PartyId, ScoreTable, WorkId
 from byline.evaluation import Conformal, LeaveOut, agreement, reliability, slope
@@ -101,12 +103,14 @@ def attribute(training: Training, passages: Sequence[Passage], progress: Progres
     }
     outside = outside_parts(training, passages)
     index = TextIndex.build(trained_texts(training))
+    lists, blend = evidence_lists(training, passages)
     told = {
         "training": training.name,
         "run": training.run.id,
         "method": whole.method,
+        "blend": asdict(blend),
         "passages": [
-            _passage(training, passage, _row(whole, q), parts[q], by, outside[q], index)
+            _passage(training, passage, _row(whole, q), parts[q], by, outside[q], index) | {"evidence": lists[q]}
             for q, passage in enumerate(passages)
         ],
         "period": _period(training, passages, by["cluster"], outside, progress),
@@ -257,6 +261,7 @@ def evaluate(
         "methods": [each.to_json() for each in measured],
         "reliability": reliability(training.run.id, measured[0], truth).to_json(),
         "coverage": _coverage(carried_CQ, truth.actual_CQ),
+        "blend": asdict(fitted_blend(training, passages, list(examples.values()), truth.actual_CQ)),
     }
     write_json(training.home.training(training.name) / "evaluation.json", told)
     return told

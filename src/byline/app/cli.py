@@ -11,22 +11,23 @@ from rich.markup import escape
 from rich.table import Table
 
 from byline.app.cli_engine import COMMANDS
-from byline.app.home import Home, check, freeze_manifest, register
+from byline.app.cli_law import LAW_COMMANDS
+from byline.app.cli_signals import COMMANDS as SIGNAL_COMMANDS
+from byline.app.home import Home, register
 from byline.app.terminal import (
     HOME,
     DatabaseOption,
-    DayOption,
     HomeOption,
     JsonOption,
     NameOption,
     bars,
-    day,
     err,
     out,
+    refuse_problems,
     say,
     tell,
 )
-from byline.core import PPB, AppError, BylineError, Problem, Verdict
+from byline.core import PPB, AppError, BylineError
 
 app = typer.Typer(
     help="Training-time provenance: which works taught a model, how sure we are, and what each is owed.",
@@ -70,7 +71,7 @@ def quiet_libraries() -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
-# --- register, check, freeze ------------------------------------------------------------------------------------
+# --- register, check, whatif, freeze ----------------------------------------------------------------------------
 
 
 @app.command("register")
@@ -89,36 +90,8 @@ def register_command(
     say(as_json, told, "Added " + ", ".join(f"{n} {what.replace('_', '-')}" for what, n in told.items()) + ".")
 
 
-@app.command("check")
-def check_command(
-    on: DayOption = None, home: HomeOption = HOME, database: DatabaseOption = None, as_json: JsonOption = False
-) -> None:
-    """Say for each work whether it may teach a model, and why."""
-    place = Home.open(home, database)
-    decisions, _ = check(place, day(on))
-    refused = [d for d in decisions if d.verdict is Verdict.REFUSE]
-    if not as_json and refused:
-        table = Table("work", "contributor", "rule", "because", box=None)
-        for d in refused:
-            table.add_row(place.works[d.work].title, place.contributors(d.work), d.rule, d.because)
-        out.print(table)
-    told = {"admitted": len(decisions) - len(refused), "refused": [d.to_json() for d in refused]}
-    say(as_json, told, f"{told['admitted']} works admitted, {len(refused)} refused.")
-
-
-@app.command("freeze")
-def freeze_command(
-    on: DayOption = None, home: HomeOption = HOME, database: DatabaseOption = None, as_json: JsonOption = False
-) -> None:
-    """Freeze the admitted works in a manifest with a Merkle root."""
-    manifest = freeze_manifest(Home.open(home, database), day(on))
-    told = {
-        "manifest": manifest.id,
-        "root": manifest.root,
-        "works": len(manifest.entries),
-        "refused": len(manifest.refused),
-    }
-    say(as_json, told, f"{manifest.id}: {len(manifest.entries)} works, root {manifest.root}")
+for _command in LAW_COMMANDS:
+    app.command(_command.__name__.removesuffix("_command"))(_command)
 
 
 # --- train, attribute, evaluate ---------------------------------------------------------------------------------
@@ -298,21 +271,11 @@ def demo_command(
     say(as_json, told, f"The report is {told['report']}: open it in a browser. {told['seconds']['total']:.0f} seconds.")
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, *SIGNAL_COMMANDS):
     app.command(_command.__name__.removesuffix("_command"))(_command)
 
 
 # --- showing ----------------------------------------------------------------------------------------------------
-
-
-def refuse_problems(problems: list[Problem], as_json: bool) -> None:
-    """All faults of people's data at once, and exit code 1."""
-    if not problems:
-        return
-    for problem in problems:
-        err.print(f"[red]{escape(str(problem))}[/]", highlight=False, soft_wrap=True)
-    say(as_json, {"problems": [p.to_json() for p in problems]}, f"{len(problems)} problems; nothing was added.")
-    raise typer.Exit(1)
 
 
 def print_passage(passage: dict[str, Any]) -> None:
@@ -326,6 +289,10 @@ def print_passage(passage: dict[str, Any]) -> None:
         table.add_row(line["id"], f"{line['ppb'] / PPB:.1%}", interval, f"{scores[line['id']]:+.3g}")
     table.add_row("[dim]unattributed[/]", f"{passage['contributor']['shares']['unattributed_ppb'] / PPB:.1%}", "", "")
     out.print(table)
+    for found in passage["evidence"]:
+        channels = f"gradient {found['gradient']:+.3g}, words {found['lexical']:.1f}"
+        quoted = " ".join(found["text"].split())[:80]
+        out.print(f"  [cyan]behind it[/] {escape(found['title'])}: “{escape(quoted)}…” ({channels})", highlight=False)
     for found in passage["overlaps"]:
         where = f"{found['words']} words word for word in {found['title']} ({found['contributor']})"
         out.print(f"  [yellow]verbatim[/] {escape(where)}", highlight=False)

@@ -1,6 +1,6 @@
 """Attribution: from a query to the examples, works and contributors behind it, with the error stated."""
 
-from byline.attribution.evidence import Blend, Evidence, evidence, fit_blend, lexical_scores
+from byline.attribution.evidence import EVEN, Blend, Evidence, evidence, fit_blend, lexical_scores
 from byline.attribution.gauss_newton import GaussNewtonTransport, Transported
 from byline.attribution.intervals import Errors, from_half_widths, mean_table, seed_errors, stream_errors
 from byline.attribution.metagradient import AuditCost, Metagradient
@@ -32,6 +32,7 @@ from byline.attribution.transport import SketchTransport
 from byline.attribution.update import update_of
 
 __all__ = [
+    "EVEN",
     "FOLLOWED",
     "AuditCost",
     "Blend",

@@ -18,7 +18,7 @@ class Recipe:
     layers: int = 2
     heads: int = 4
     sequence: int = 64  # tokens per example
-    spans_per_work: int = 6
+    spans_per_work: int = 4
     base_steps: int = 400  # of the base model, unrecorded; 0 trains from random weights
     base_learning_rate: float = 3e-3
     epochs: int = 3
