@@ -125,15 +125,15 @@ def inherited_moves(
 ) -> list[Move]:
     """What is still owed to parties that others succeeded goes to these; what was paid before stays as it was.
 
-    A part for which no heir is named stays in the party's own account. The reference comes of the balance, so that
-    later money of the same party can follow; there is nothing to move twice, for a balance moved is gone.
+    A part for which no heir is named waits in `held:estate:<party>`. The reference comes of the balance, so that later
+    money of the same party can follow; there is nothing to move twice, for a balance moved is gone.
     """
     moves = []
     for party in sorted(heirs):
         owed = -balances.get(payable(party), 0)
         parts = inherited(party, PPM, heirs)
         weights = {payable(heir): ppm for heir, ppm in parts.items()}
-        weights[payable(party)] = PPM - sum(parts.values())
+        weights[f"held:estate:{party}"] = PPM - sum(parts.values())
         name = make_id("move", "inherited", party, digest([str(owed), recorded.isoformat(), sorted(weights.items())]))
         legs = Counter({payable(party): owed})
         legs.subtract(allocate(owed, weights, name) if owed > 0 else {})

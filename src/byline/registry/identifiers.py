@@ -11,7 +11,7 @@ from stdnum import isni as stdnum_isni
 from stdnum import lei as stdnum_lei
 from stdnum.exceptions import ValidationError
 
-_ORCID_RANGES = ((1_5000_000, 3_5000_000), (9_0000_000, 10_0000_000))  # the first 11 digits, in units of ten thousand
+_ORCID_RANGES = ((15_000_000, 35_000_000), (900_000_000_000, 900_100_000_000))  # of the 15 digits before the check
 
 
 def normalise_identifier(scheme: str, value: str) -> str | None:
@@ -36,7 +36,7 @@ def _orcid(value: str) -> str | None:
     """An ISNI of the ranges set aside for ORCID, written with hyphens. Source: ORCID, structure of the identifier."""
     plain = re.sub(r"^https?://orcid\.org/", "", value)
     number = _isni(plain)
-    if number is None or not any(low <= int(number[:15]) // 10_000 < high for low, high in _ORCID_RANGES):
+    if number is None or not any(low <= int(number[:15]) <= high for low, high in _ORCID_RANGES):
         return None
     return "-".join(number[at : at + 4] for at in range(0, 16, 4))
 

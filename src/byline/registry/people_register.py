@@ -25,10 +25,12 @@ from byline.registry.register import Registry
 
 _TABLE = sa.Table(
     "people_records",
-    sa.MetaData(),
+    schema.metadata,
     sa.Column("seq", sa.Integer, primary_key=True),
-    *(sa.Column(name, sa.Text) for name in ("id", "kind", "body")),
-    sa.Column("recorded", sa.Date),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("recorded", sa.Date, nullable=False),
 )
 
 
