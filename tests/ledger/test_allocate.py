@@ -22,26 +22,13 @@ def by_hand(total, weights, salt):
     return parts
 
 
-@settings(max_examples=300)
-@given(totals, weights, st.text(max_size=5))
-def test_I3_allocation_is_exact_fair_and_blind_to_order(total, weights, salt):
-    if not any(weights.values()):
-        weights = {**weights, "z": 1}
-    parts = allocate(total, weights, salt)
-    assert sum(parts.values()) == total
-    assert all(abs(parts[n] - Fraction(total * w, sum(weights.values()))) < 1 for n, w in weights.items())
-    assert all(parts[n] == 0 for n, w in weights.items() if w == 0)
-    assert allocate(total, dict(reversed(weights.items())), salt) == parts
-    assert allocate(-total, weights, salt) == {name: -part for name, part in parts.items()}
-
-
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(st.integers(0, 10**12), weights.filter(lambda w: any(w.values())), st.text(max_size=3))
 def test_allocation_equals_the_slow_one(total, weights, salt):
     assert allocate(total, weights, salt) == by_hand(total, weights, salt)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.integers(0, 10**12), weights, st.lists(st.integers(0, 1000), min_size=1, max_size=6))
 def test_I20_splitting_a_weight_in_k_moves_at_most_k_nano(total, weights, pieces):
     whole = {**weights, "me": sum(pieces) + 1}

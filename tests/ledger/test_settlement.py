@@ -1,37 +1,33 @@
 import sys
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
 from fractions import Fraction
 from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byline.core import PPB, PPM, LedgerError, Manifest, ManifestEntry, RevenueEvent, Split, canonical_json, cluster_id
+from byline.core import PPB, PPM, LedgerError, Manifest, ManifestEntry, RevenueEvent, Split, cluster_id
 from byline.ledger import (
     COMMISSION,
     COMMONS,
     RESERVE,
     Basis,
-    Policy,
     Prior,
-    Settlement,
     Stake,
     Unattributed,
     canonical_stakes,
     settle,
     settle_again,
-    unclaimed,
 )
 
 sys.path.insert(0, str(Path(__file__).parent))
 from drawn import worlds
 from worlds import DAY, event, share_table, stakes, terms, world
 
-many = settings(max_examples=200, deadline=None)
+many = settings(max_examples=25, deadline=None)
 
 
 def by_account(settlement):
@@ -96,116 +92,10 @@ def test_I2_I28_every_event_is_accounted_for_to_the_last_nano(told):
     assert totals["received"] == totals["allocated"] + totals["held"] + totals["commission"]
 
 
-@many
-@given(worlds())
-def test_I5_no_float_reaches_a_hashed_record(told):
-    def scan(value):
-        assert not isinstance(value, float)
-        for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-            scan(item)
-
-    document = settle(**told).to_json()
-    scan(document)
-    assert canonical_json(document)
-
-
-@many
-@given(worlds())
-def test_I8_the_operator_gets_at_most_its_rate_and_only_by_policy(told):
-    settlement = settle(**told)
-    for revenue in told["events"]:
-        commission = sum(x.nano for x in settlement.lines if x.event == revenue.id and x.account == COMMISSION)
-        assert abs(commission) * PPM <= abs(revenue.nano) * told["terms"].policy.commission_ppm
-    assert {line.basis for line in settlement.lines if line.account == COMMISSION} <= {Basis.COMMISSION}
-
-
-@many
-@given(worlds(), st.integers(0, 2**32).map(Random))
-def test_I9_same_inputs_in_any_order_give_the_same_id_and_bytes(told, random):
-    settlement = settle(**told)
-    mixed = {name: tuple(random.sample(told[name], len(told[name]))) for name in ("events", "stakes", "splits")}
-    lines = tuple(random.sample(told["shares"].lines, len(told["shares"].lines)))
-    again = settle(**{**told, **mixed, "shares": replace(told["shares"], lines=lines)})
-    assert canonical_json(again.to_json()) == canonical_json(settlement.to_json())
-    assert settle_again(settlement.inputs()) == settlement
-    assert Settlement.from_json(settlement.to_json()) == settlement
-
-
-@many
-@given(worlds(), st.sampled_from(["policy", "lambda"]))
-def test_I13_terms_dated_on_or_after_the_day_of_an_event_are_refused(told, which):
-    first = min(revenue.received for revenue in told["events"])
-    late = told["terms"]
-    late = replace(late, published=first) if which == "lambda" else replace(late, policy=dated(late.policy, first))
-    with pytest.raises(LedgerError) as fault:
-        settle(**{**told, "terms": late})
-    assert fault.value.code == "terms-too-late"
-    assert which in fault.value.message
-
-
-def dated(policy, day):
-    return Policy.from_json({**policy.to_json(), "effective": day.isoformat()})
-
-
-@many
-@given(worlds(), st.integers(0, 9))
-def test_I14_a_split_effective_from_a_day_changes_no_line_before_it(told, after):
-    day = DAY + timedelta(after)
-    work = told["stakes"][0].works[0][0]
-    assume(all((split.work, split.effective) != (work, day) for split in told["splits"]))
-    new = Split(work, (("party:new", PPM),), day)
-    before, now = settle(**told), settle(**{**told, "splits": (*told["splits"], new)})
-    early = {revenue.id for revenue in told["events"] if revenue.received < day}
-    assert [x for x in now.lines if x.event in early] == [x for x in before.lines if x.event in early]
-    assert by_cluster(now) == by_cluster(before)
-    replaced = {r.id for r in told["events"] if r.received >= day} - {
-        r.id for r in told["events"] for s in told["splits"] if s.work == work and day < s.effective <= r.received
-    }
-    assert {x.account for x in now.lines if x.work == work and x.event in replaced} <= {"payable:party:new"}
-
-
-@many
-@given(worlds())
-def test_I15_what_a_split_leaves_open_waits_for_the_work_and_never_goes_to_the_operator(told):
-    settlement = settle(**told)
-    for revenue in told["events"]:
-        for stake in told["stakes"]:
-            for work, _ in stake.works:
-                lines = [x for x in settlement.lines if x.work == work and x.event == revenue.id]
-                in_force = [s for s in told["splits"] if s.work == work and s.effective <= revenue.received]
-                agreed = max(in_force, key=lambda s: s.effective).lines if in_force else ()
-                open_ppm = PPM - sum(ppm for _, ppm in agreed)
-                held = sum(x.nano for x in lines if x.account == unclaimed(work))
-                whole = sum(x.nano for x in lines)
-                assert abs(held - Fraction(whole * open_ppm, PPM)) < 3  # three bases, each within one nano
-                assert {x.account for x in lines} <= {unclaimed(work), *(f"payable:{party}" for party, _ in agreed)}
-
-
 def test_I15_a_split_over_the_whole_is_refused():
     told = world()
     over = Split("work:0.0", (("party:a", 600_000), ("party:b", 400_001)), DAY)
     assert refusal(told, splits=(over,)) == "bad-split"
-
-
-@many
-@given(worlds(), st.integers(2, 6))
-def test_I20_a_party_that_splits_into_k_puppets_moves_at_most_k_nano_per_line(told, k):
-    def puppets(lines):
-        for party, ppm in lines:
-            if party == "party:a":
-                yield from ((f"party:a{i}", ppm // k + (i < ppm % k)) for i in range(k))
-            else:
-                yield party, ppm
-
-    def mine(settlement):
-        return sum(x.nano for x in settlement.lines if x.account.startswith("payable:party:a"))
-
-    before = settle(**told)
-    split = tuple(replace(split, lines=tuple(puppets(split.lines))) for split in told["splits"])
-    after = settle(**{**told, "splits": split})
-    lines = len({(x.event, x.work, x.basis) for x in (*before.lines, *after.lines)})
-    assert abs(mine(after) - mine(before)) <= k * lines
-    assert by_cluster(after) == by_cluster(before)
 
 
 @many
@@ -218,18 +108,6 @@ def test_I20_a_party_that_hands_its_works_to_puppets_gains_exactly_nothing(told,
         return sum(x.nano for x in settlement.lines if x.account.startswith("payable:party:a"))
 
     assert mine(settle(**{**told, "splits": moved})) == mine(settle(**told))
-
-
-@many
-@given(worlds(), st.integers(1, 4))
-def test_I21_an_exact_duplicate_earns_nothing_and_takes_nothing(told, copies):
-    first = told["stakes"][0]
-    works = (*first.works, *((f"work:copy{i}", 0) for i in range(copies)))
-    split = tuple(Split(f"work:copy{i}", (("party:copycat", PPM),), DAY - timedelta(20)) for i in range(copies))
-    after = settle(
-        **{**told, "stakes": (replace(first, works=works), *told["stakes"][1:]), "splits": (*told["splits"], *split)}
-    )
-    assert after.lines == settle(**told).lines
 
 
 def test_I21_the_canonical_work_carries_its_cluster():
@@ -246,34 +124,6 @@ def test_I21_the_canonical_work_carries_its_cluster():
     with pytest.raises(LedgerError) as fault:
         canonical_stakes(replace(manifest, entries=entries[:1]), {copy: 99})
     assert fault.value.code == "no-canonical-work"
-
-
-@many
-@given(worlds())
-def test_I17_a_work_that_was_not_trained_on_gets_nothing_and_cannot_be_named(told):
-    gone = told["stakes"][-1]
-    rest = told["stakes"][:-1]
-    assume(rest)
-    ppb = told["shares"].ppb()
-    without = share_table({name: n for name, n in ppb.items() if name != gone.cluster})
-    settlement = settle(**{**told, "stakes": rest, "shares": without})
-    assert gone.cluster not in {line.cluster for line in settlement.lines}
-    assert not {work for work, _ in gone.works} & {line.work for line in settlement.lines}
-    if ppb[gone.cluster]:
-        assert refusal(told, stakes=rest) == "unknown-cluster"
-
-
-@many
-@given(worlds(), st.integers(1, PPB))
-def test_I24_raising_one_cluster_never_raises_the_attributed_part_of_another(told, more):
-    ppb = told["shares"].ppb()
-    raised = told["stakes"][0].cluster
-    more = min(more, told["shares"].unattributed_ppb)
-    table = share_table({**ppb, raised: ppb[raised] + more})
-    told = {**told, "events": tuple(replace_amount(r, abs(r.nano)) for r in told["events"])}
-    before = by_cluster(settle(**told), Basis.ATTRIBUTION)
-    after = by_cluster(settle(**{**told, "shares": table}), Basis.ATTRIBUTION)
-    assert all(after[key] <= before[key] + 1 for key in after if key[1] != raised)
 
 
 def replace_amount(revenue, nano):
