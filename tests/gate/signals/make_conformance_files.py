@@ -29,7 +29,7 @@ def packet(description):
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-        f"{description}</rdf:RDF></x:xmpmeta><?xpacket end=\"w\"?>"
+        f'{description}</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
     ).encode()
 
 
@@ -76,7 +76,9 @@ def certificates():
     now, day = datetime.now(UTC), timedelta(days=1)
     keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
     names = [
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, n), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Example")])
+        x509.Name(
+            [x509.NameAttribute(NameOID.COMMON_NAME, n), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Example")]
+        )
         for n in ("Conformance root", "Conformance signer")
     ]
     made = []
@@ -93,9 +95,7 @@ def certificates():
             .add_extension(x509.BasicConstraints(ca=not leaf, path_length=None), critical=True)
             .add_extension(key_use, critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(keys[leaf].public_key()), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[0].public_key()), critical=False
-            )
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[0].public_key()), critical=False)
         )
         if leaf:
             usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
@@ -113,7 +113,14 @@ def signed(assertions, chain, key):
         "assertions": [
             {
                 "label": "c2pa.actions.v2",
-                "data": {"actions": [{"action": "c2pa.created", "digitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"}]},
+                "data": {
+                    "actions": [
+                        {
+                            "action": "c2pa.created",
+                            "digitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture",
+                        }
+                    ]
+                },
             },
             *({"label": label, "data": data} for label, data in assertions.items()),
         ],

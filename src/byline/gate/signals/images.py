@@ -13,6 +13,7 @@ from byline.gate.signals.xmp import read_xmp
 
 LARGEST = 4 * 2**20  # of one packet
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_TIFF_DATA = (273, 279, 324, 325)  # offsets and sizes of strips and of tiles
 
 
 class TornImage(ValueError):
@@ -68,6 +69,8 @@ def _jpeg(body: bytes) -> list[bytes]:
             at += 1
             continue
         if kind in (0xDA, 0xD9):
+            if body.find(b"\xff\xd9", at) < 0:
+                raise TornImage("the picture's data breaks off")
             return packets
         (length,) = struct.unpack(">H", body[at + 2 : at + 4])
         segment = body[at + 4 : at + 2 + length]
@@ -84,7 +87,7 @@ def _png(body: bytes) -> list[bytes]:
     while True:
         length, kind = struct.unpack(">I4s", body[at : at + 8])
         content = body[at + 8 : at + 8 + length]
-        if len(content) != length:
+        if at + 12 + length > len(body):
             raise TornImage(f"the chunk at byte {at} breaks off")
         if kind == b"IEND":
             return packets
@@ -133,12 +136,26 @@ def _tiff(body: bytes) -> list[bytes]:
             raise TornImage("its directories form a circle")
         seen.add(at)
         (count,) = struct.unpack(order + "H", body[at : at + 2])
+        data: dict[int, list[int]] = {}
         for entry in range(at + 2, at + 2 + 12 * count, 12):
             tag, kind, number, value = struct.unpack(order + "HHII", body[entry : entry + 12])
             if tag == 700 and kind in (1, 7):
                 packets.append(_tiff_value(body, entry, number, value))
+            elif tag in _TIFF_DATA and kind in (3, 4):
+                width = "H" if kind == 3 else "I"
+                octets = _tiff_value(body, entry, number * struct.calcsize(width), value)
+                data[tag] = list(struct.unpack(f"{order}{number}{width}", octets))
+        _whole_picture(body, data)
         (at,) = struct.unpack(order + "I", body[at + 2 + 12 * count : at + 6 + 12 * count])
     return packets
+
+
+def _whole_picture(body: bytes, data: dict[int, list[int]]) -> None:
+    """Whether the file holds all the strips or tiles that a directory lists."""
+    for offsets, sizes in ((273, 279), (324, 325)):
+        ends = [at + size for at, size in zip(data.get(offsets, []), data.get(sizes, []), strict=False)]
+        if ends and max(ends) > len(body):
+            raise TornImage("the picture's data breaks off")
 
 
 def _tiff_value(body: bytes, entry: int, number: int, offset: int) -> bytes:

@@ -40,8 +40,9 @@ def read_page(body: bytes, target: Target, *, policies: Policies | None = None) 
     notes = Notebook(target, body, CARRIER)
     text = decoded(body[:LARGEST], notes)
     tags = list(_tags(text))
-    if len(body) > LARGEST and "<body" not in text.lower():
-        notes.fault("page-too-long", f"its head does not end within {LARGEST:,} bytes")
+    lower = text.lower()
+    if ("<head" in lower or len(body) > LARGEST) and "</head" not in lower and "<body" not in lower:
+        notes.fault("bad-html", f"its head does not end within {LARGEST:,} bytes")
     for tag in tags:
         if tag.name == "#unclosed":
             notes.fault("bad-html", f"{tag.text} is not closed, and hides what follows", tag.line)
@@ -54,12 +55,12 @@ def read_page(body: bytes, target: Target, *, policies: Policies | None = None) 
 
 def decoded(body: bytes, notes: Notebook) -> str:
     """The text; ASCII is all that matters here, so every encoding that contains it is good enough."""
-    if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return body.decode("utf-16", "replace")
-    if b"\0" in body:
-        notes.fault("bad-encoding", "it holds zero bytes: UTF-16 without a mark, or binary")
+    marked = body[:2] in (b"\xff\xfe", b"\xfe\xff")
+    text = body.decode("utf-16" if marked else "utf-8", "replace")
+    if "\0" in text:
+        notes.fault("bad-encoding", "it holds zero bytes: UTF-16 without a mark, UTF-32, or binary")
         return ""
-    return body.decode("utf-8", "replace")
+    return text
 
 
 def _tags(text: str) -> Iterator[Tag]:

@@ -18,6 +18,8 @@ def read_pdf(body: bytes, target: Target, *, policies: Policies | None = None) -
     try:
         if len(body) > LARGEST:
             raise ValueError(f"{len(body):,} bytes; at most {LARGEST:,} are read")
+        if b"%%EOF" not in body[-2048:]:
+            raise ValueError("it breaks off before its end mark")
         catalog = pypdf.PdfReader(io.BytesIO(body)).trailer["/Root"]
         stream = catalog.get("/Metadata")
         packet = stream.get_object().get_data() if stream is not None else b""

@@ -22,6 +22,7 @@ from byline.gate.signals.observation import (
     Reading,
     Target,
     merged,
+    printable,
     same,
 )
 from byline.gate.signals.patterns import matches, normal, path_of
@@ -67,26 +68,44 @@ def read_rsl(body: bytes, target: Target) -> Findings:
 
 
 def read_linked_rsl(documents: Mapping[str, bytes], first: str, target: Target) -> Findings:
-    """The document at `first`, and those that it names as standard or alternate licence, if they are given.
+    """The document at `first`, and those that it names as standard or alternate licence, each read once.
 
-    documents: texts by URL. A link back to a document on the way is a problem, as is one that nobody fetched.
-    Raises: GateError("signals-extra").
+    documents: texts by URL. A link back to a document on the way is a problem, as is one that nobody fetched, and more
+    than `FURTHEST` documents. Raises: GateError("signals-extra").
     """
-    return Findings.all_of(_walk(documents, first, target, ()))
+    parts: list[Findings] = []
+    _walk(documents, first, target, (), set(), parts)
+    return Findings.all_of(parts)
 
 
-def _walk(documents: Mapping[str, bytes], url: str, target: Target, way: tuple[str, ...]) -> Iterator[Findings]:
-    if url in way or len(way) >= FURTHEST:
-        says = f"licences link in a circle: {' -> '.join((*way, url))}"
-        yield Findings((), (target.problem("rsl-cycle", says[:400]),))
-        return
+def _walk(
+    documents: Mapping[str, bytes],
+    url: str,
+    target: Target,
+    way: tuple[str, ...],
+    read: set[str],
+    parts: list[Findings],
+) -> None:
+    fault = _stopped(documents, url, way, read)
+    if fault:
+        code, says = fault
+        parts.append(Findings((), (target.problem(code, printable(says)),)))
+    elif url not in read:
+        read.add(url)
+        parts.append(read_rsl(documents[url], Target(url, target.observed_at, target.path, target.agent)))
+        for link in _links(documents[url]):
+            _walk(documents, link, target, (*way, url), read, parts)
+
+
+def _stopped(documents: Mapping[str, bytes], url: str, way: tuple[str, ...], read: set[str]) -> tuple[str, str] | None:
+    """Why the walk does not go on to this address: (code, what)."""
+    if url in way:
+        return "rsl-cycle", f"licences link in a circle: {' -> '.join((*way, url))}"
     if url not in documents:
-        yield Findings((), (target.problem("rsl-unfetched", f"the licence at {url[:300]} was not fetched"),))
-        return
-    there = Target(url, target.observed_at, target.path, target.agent)
-    yield read_rsl(documents[url], there)
-    for link in _links(documents[url]):
-        yield from _walk(documents, link, target, (*way, url))
+        return "rsl-unfetched", f"the licence at {url} was not fetched"
+    if url not in read and len(read) >= FURTHEST:
+        return "rsl-too-many", f"more than {FURTHEST} licences link to one another; {url} is not read"
+    return None
 
 
 def _links(body: bytes) -> list[str]:

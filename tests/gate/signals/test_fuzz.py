@@ -1,0 +1,157 @@
+"""Whatever is thrown at a reader: no exception, no yes that was not there, and a stated problem for what is torn."""
+
+import io
+import json
+import re
+import time
+import zipfile
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from byline.gate.signals import Options, read_as, read_headers
+from byline.gate.signals.conformance import fixtures
+from byline.gate.signals.kinds import READERS
+
+FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# Of each kind of file the whole ones of the corpus, with what they say.
+WHOLE = {
+    kind: [
+        part.body()
+        for fixture in fixtures()
+        for part in fixture.parts
+        if part.reader == kind and not fixture.problems and len(part.body()) < 5_000
+    ]
+    for kind in READERS
+}
+WHOLE["headers"] = [b"HTTP/1.1 200 OK\r\nContent-Usage: train-ai=n\r\nX-Robots-Tag: noai\r\ntdm-reservation: 1\r\n\r\n"]
+# Cutting these anywhere is seen; cutting a text file between two lines is not, whoever fetched it must say so.
+GRANTS = re.compile(rb"=y|^allow|yes|\"0\"|permits", re.IGNORECASE | re.MULTILINE)
+STRUCTURED = ("tdmrep.json", "rsl", "xmp", "pdf", "epub", "manifest-store", "tdm-ai")
+
+
+def read(kind, body, at, path="/x"):
+    return read_as(kind, body, at(path, source="there.png"), Options(isccs=("ISCC:X",)))
+
+
+@pytest.mark.parametrize("kind", READERS)
+@given(body=st.binary(max_size=400))
+@example(body=b"")
+@example(body=b"\xff\xfe")
+@example(body=b"\xef\xbb\xbf")
+@FEW
+def test_any_bytes_end_without_an_exception_and_without_a_yes(kind, body, at, reading):
+    assert "allow" not in reading(read(kind, body, at)).values()
+
+
+@pytest.mark.parametrize("kind", READERS)
+@given(data=st.data())
+@FEW
+def test_a_byte_changed_or_a_piece_moved_ends_without_an_exception(kind, data, at):
+    body = bytearray(data.draw(st.sampled_from(WHOLE[kind])))
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, max(0, len(body) - 1)))
+        body[place : place + data.draw(st.integers(0, 9))] = data.draw(st.binary(max_size=9))
+    read(kind, bytes(body), at)
+
+
+@pytest.mark.parametrize("kind", STRUCTURED)
+@given(data=st.data())
+@FEW
+def test_what_is_cut_is_a_problem_and_no_yes(kind, data, at, reading):
+    body = data.draw(st.sampled_from(WHOLE[kind])).rstrip()
+    found = read(kind, body[: data.draw(st.integers(0, len(body) - 1))], at)
+    assert found.problems and "allow" not in reading(found).values()
+
+
+@pytest.mark.parametrize("kind", ["robots.txt", "ai.txt", "page", "headers"])
+@given(data=st.data())
+@FEW
+def test_cutting_what_says_only_no_never_makes_a_yes(kind, data, at, reading):
+    saying_no = [body for body in WHOLE[kind] if not GRANTS.search(body)]
+    body = data.draw(st.sampled_from(saying_no))
+    found = read(kind, body[: data.draw(st.integers(0, len(body)))], at)
+    assert "allow" not in reading(found).values()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("kind", ["robots.txt", "ai.txt", "tdmrep.json", "page", "tdm-ai", "manifest-store"])
+def test_another_encoding_is_read_rightly_or_a_problem(kind, encoding, at, reading):
+    for body in WHOLE[kind]:
+        found = read(kind, body.decode("utf-8").encode(encoding), at)
+        assert found.problems or reading(found) == reading(read(kind, body, at)), body
+
+
+BOMB = '<!DOCTYPE r [<!ENTITY a "aaaaaaaaaa">{}]>'.format(
+    "".join(f'<!ENTITY {chr(98 + n)} "{f"&{chr(97 + n)};" * 10}">' for n in range(9))
+)
+OUTSIDE = '<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
+HOSTILE_XML = {
+    "entities": BOMB + "<rsl>&j;</rsl>",
+    "a file": OUTSIDE + "<rsl>&x;</rsl>",
+    "depth": "<rsl>" + "<content>" * 100_000 + "</content>" * 100_000 + "</rsl>",
+    "length": "<rsl>" + "<content/>" * 500_000 + "</rsl>",
+    "a name": "<rsl xmlns='https://rslstandard.org/rsl'><content url='/'>" + "x" * 5_000_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_XML)
+@pytest.mark.parametrize("kind", ["rsl", "xmp"])
+def test_hostile_xml_is_a_problem_at_once(kind, name, at, reading):
+    start = time.process_time()
+    found = read(kind, HOSTILE_XML[name].encode(), at)
+    assert time.process_time() - start < 5
+    assert found.problems and "allow" not in reading(found).values()
+
+
+@pytest.mark.parametrize("member", ["META-INF/container.xml", "a.opf"])
+@pytest.mark.parametrize("inside", [BOMB + "<r>&j;</r>", " " * (8 * 2**20)])
+def test_a_book_that_unpacks_without_end_is_a_problem(member, inside, at, reading):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as book:
+        container = '<container><rootfiles><rootfile full-path="a.opf"/></rootfiles></container>'
+        book.writestr("META-INF/container.xml", inside if member.startswith("META") else container)
+        book.writestr("a.opf", inside)
+    found = read("epub", out.getvalue(), at)
+    assert [fault.code for fault in found.problems] == ["bad-epub"] and reading(found) == {}
+
+
+@pytest.mark.parametrize("kind", ["tdmrep.json", "tdm-ai", "manifest-store"])
+def test_json_nested_without_end_is_a_problem(kind, at, reading):
+    for body in (b"[" * 200_000, b'{"a":' * 200_000, b"[" + b"1," * 3_000_000, b"1" * 10_000):
+        found = read(kind, body, at)
+        assert found.problems and reading(found) == {}
+
+
+@given(headers=st.lists(st.tuples(st.text(max_size=20), st.text(max_size=200)), max_size=5))
+@example(headers=[("Content-Usage", "train-ai=" + "(" * 5000)])
+@example(headers=[("Content-Usage", "," * 16_000)])
+@example(headers=[("Content-Usage", "a=" * 8_000)])
+@example(headers=[("Link", "<" * 16_000)])
+@example(headers=[("Link", "<a>;" * 4_000)])
+@example(headers=[("X-Robots-Tag", ":" * 4_000)])
+@example(headers=[("tdm-reservation", "\ud800")])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_headers_end_without_an_exception(headers, at):
+    start = time.process_time()
+    found = read_headers(headers, at())
+    assert time.process_time() - start < 5
+    json.dumps([seen.to_json() for seen in found.observations])
+
+
+NAMES = st.sampled_from(["Content-Usage", "Content-Signal", "tdm-reservation", "X-Robots-Tag", "Link"])
+
+
+@given(headers=st.lists(st.tuples(NAMES, st.text("trainsech-y=0no,;:()\"' ", max_size=30)), min_size=1, max_size=4))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_no_beside_any_header_stays_a_no(headers, at, reading):
+    found = read_headers([*headers, ("X-Robots-Tag", "noai")], at())
+    assert reading(found)["train.gen"] == "deny" == reading(found)["train.other"]
+
+
+def test_every_problem_can_be_written_as_json(at):
+    for kind in READERS:
+        for body in (b"\xff\x00<", b"\xed\xa0\x80", b"{" * 99):
+            for fault in read(kind, body, at).problems:
+                json.dumps(fault.to_json(), ensure_ascii=False).encode("utf-8")
