@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -116,20 +116,21 @@ def register(
     return counts, []
 
 
-def check(home: Home, on: date) -> tuple[tuple[Decision, ...], Clusters]:
-    """The gate's verdict on every registered work, recorded. Raises: AppError("nothing-registered")."""
+def check(home: Home, on: date, law: Mapping[WorkId, Decision] | None = None) -> tuple[tuple[Decision, ...], Clusters]:
+    """The gate's verdict on every registered work, recorded. `law` is what law packs decided of each, if they were
+    asked. Raises: AppError("nothing-registered")."""
     works = in_order_of_registration(home)
     if not works:
         raise AppError("nothing-registered", f"{home.path} holds no works", "byline register CATALOGUE")
     clusters = find_clusters(works, {work.id: home.registry.text(work.id) for work in works})
-    decisions = decide_all(works, clusters, home.registry.opt_outs(on), on)
+    decisions = decide_all(works, clusters, home.registry.opt_outs(on), on, law)
     home.registry.save_decisions(decisions, on)
     return decisions, clusters
 
 
-def freeze_manifest(home: Home, on: date) -> Manifest:
+def freeze_manifest(home: Home, on: date, law: Mapping[WorkId, Decision] | None = None) -> Manifest:
     """Check again and freeze what is admitted; the manifest's root goes into the transparency log."""
-    decisions, clusters = check(home, on)
+    decisions, clusters = check(home, on, law)
     manifest = freeze(in_order_of_registration(home), decisions, clusters, on)
     home.registry.save_manifest(manifest)
     path = home.path / "manifests" / f"{manifest.id.removeprefix('manifest:')}.json"

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from byline.core import Problem
+
 out, err = Console(), Console(stderr=True)
 
 HomeOption = Annotated[Path, typer.Option("--home", help="Project folder.", envvar="BYLINE_HOME")]
@@ -38,6 +40,16 @@ def say(as_json: bool, told: Any, sentence: str) -> None:
 def tell(as_json: bool, text: str) -> None:
     """A line on the way; with --json it goes to standard error."""
     (err if as_json else out).print(escape(text), highlight=False, soft_wrap=True)
+
+
+def refuse_problems(problems: list[Problem], as_json: bool, left: str = "nothing was added") -> None:
+    """All faults of people's data at once, and exit code 1. `left`: what was therefore not done."""
+    if not problems:
+        return
+    for problem in problems:
+        err.print(f"[red]{escape(str(problem))}[/]", highlight=False, soft_wrap=True)
+    say(as_json, {"problems": [p.to_json() for p in problems]}, f"{len(problems)} problems; {left}.")
+    raise typer.Exit(1)
 
 
 def day(on: datetime | None) -> date:

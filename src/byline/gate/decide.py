@@ -7,11 +7,14 @@
     near-copy        other contributors registered the text before
     admitted         none of these
 
+Where law packs were asked (`byline.gate.law`), their decision on the work stands in the place of the two rules on the
+licence, which is one of the facts that the packs weigh: law-deny, law-review or law-allow.
+
 The functions are pure: the day, the opt-outs and the near-copies are arguments.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -29,8 +32,14 @@ class Neighbour:
     prior: bool
 
 
-def decide(work: Work, on: date, opt_outs: Sequence[OptOut], neighbours: Sequence[Neighbour]) -> Decision:
-    """The verdict on one work on a day.
+def decide(
+    work: Work,
+    on: date,
+    opt_outs: Sequence[OptOut],
+    neighbours: Sequence[Neighbour],
+    law: Decision | None = None,
+) -> Decision:
+    """The verdict on one work on a day. `law` is what law packs decided of it, if they were asked.
 
     An opt-out reaches copies in both directions, those registered before the work that was opted out as well: an
     author's no must not fail because a copyist was faster. Its price: who registers another's text and says no to it
@@ -39,27 +48,39 @@ def decide(work: Work, on: date, opt_outs: Sequence[OptOut], neighbours: Sequenc
     return (
         _opted_out(work, on, opt_outs)
         or _copy_of_opted_out(work, on, opt_outs, neighbours)
-        or _licence(work)
+        or _by_law_or_licence(work, law)
         or _near_copy(work, neighbours)
+        or law
         or Decision(work.id, Verdict.ADMIT, "admitted", _admitted(work), (f"licence:{work.licence}",))
     )
 
 
-def decide_all(works: Sequence[Work], clusters: Clusters, opt_outs: Sequence[OptOut], on: date) -> tuple[Decision, ...]:
-    """The verdict on every work, by work id. `clusters` is what `find_clusters` says of the same works.
+def decide_all(
+    works: Sequence[Work],
+    clusters: Clusters,
+    opt_outs: Sequence[OptOut],
+    on: date,
+    law: Mapping[WorkId, Decision] | None = None,
+) -> tuple[Decision, ...]:
+    """The verdict on every work, by work id. `clusters` is what `find_clusters` says of the same works, `law` what law
+    packs decided of each, if they were asked.
 
-    Raises: GateError("clusters-differ") if it is about other works.
+    Raises: GateError("clusters-differ"), GateError("law-differs") if they are about other works.
     """
     by_id = {work.id: work for work in works}
     clustered = {work for work, _ in clusters.cluster_of}
     if clustered != set(by_id):
         some = ", ".join(sorted(clustered ^ set(by_id))[:3])
         raise GateError("clusters-differ", f"works and clusters differ in {some}", "run find_clusters on these works")
+    if law is not None and set(law) != set(by_id):
+        says = f"law packs decided on {len(law)} works, not on these {len(by_id)}"
+        raise GateError("law-differs", says, "judge the same works")
     neighbours: defaultdict[WorkId, list[Neighbour]] = defaultdict(list)
     for pair in clusters.near:
         neighbours[pair.work].append(Neighbour(by_id[pair.earlier], pair.containment_ppm, pair.prior))
         neighbours[pair.earlier].append(Neighbour(by_id[pair.work], pair.containment_ppm, False))
-    return tuple(decide(by_id[work], on, opt_outs, neighbours[work]) for work in sorted(by_id))
+    said = law or {}
+    return tuple(decide(by_id[work], on, opt_outs, neighbours[work], said.get(work)) for work in sorted(by_id))
 
 
 def _opted_out(work: Work, on: date, opt_outs: Sequence[OptOut]) -> Decision | None:
@@ -79,6 +100,12 @@ def _copy_of_opted_out(
         return None
     because = f"It shares {_percent(refused)} of its text with {refused.work.title!r}, which is opted out."
     return Decision(work.id, Verdict.REFUSE, "opt-out-copy", because, _evidence(refused))
+
+
+def _by_law_or_licence(work: Work, law: Decision | None) -> Decision | None:
+    if law is None:
+        return _licence(work)
+    return law if law.verdict is Verdict.REFUSE else None
 
 
 def _licence(work: Work) -> Decision | None:
