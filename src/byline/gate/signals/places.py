@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from byline.core import GateError, Problem
-from byline.gate.signals.archive import Capture, captures
+from byline.core import GateError, Problem, Source
+from byline.gate.signals.archive import Capture, breaks_off, captures
 from byline.gate.signals.headers import read_headers
 from byline.gate.signals.kinds import SITE_WIDE, Options, kind_of, read_as
 from byline.gate.signals.observation import Findings, Target
@@ -104,6 +104,8 @@ def _archive(file: Path, agent: str, options: Options) -> Iterator[Answer]:
     """Captures of works, after a first pass over the archive for what speaks of whole hosts."""
     sites: dict[str, Site] = {}
     torn: list[Problem] = []
+    if breaks_off(file):
+        torn.append(Problem("bad-warc", Source(str(file)), "the archive breaks off inside its last record"))
     for capture in captures(file, torn):
         _take_site_wide(capture, sites.setdefault(_host(capture.url), Site()))
     damage = Findings((), tuple(torn))
