@@ -85,6 +85,25 @@ def test_a_picture_cut_anywhere_is_a_problem_and_no_yes(name, files, at, reading
         assert "allow" not in reading(found).values()
 
 
+def with_segments(*segments):
+    body = saved("JPEG", PACKET % b"main")
+    return body[:2] + b"".join(b"\xff\xe1" + (len(s) + 2).to_bytes(2, "big") + s for s in segments) + body[2:]
+
+
+def extension(length, place, part, name=b"A" * 32):
+    head = b"http://ns.adobe.com/xmp/extension/\0" + name
+    return head + length.to_bytes(4, "big") + place.to_bytes(4, "big") + part
+
+
+def test_a_packet_in_parts_is_put_together():
+    long = PACKET % (b"x" * 90_000)
+    parts = [extension(len(long), at, long[at : at + 60_000]) for at in (60_000, 0)]
+    assert packets_of(with_segments(*parts)) == [PACKET % b"main", long]
+    for torn in (parts[:1], parts[1:], [*parts, parts[0]], [extension(5, 0, b"123456")], [b"x".join(parts)[:60]]):
+        with pytest.raises(TornImage):
+            packets_of(with_segments(*torn))
+
+
 def test_a_circle_of_directories_ends():
     body = b"II*\0" + (8).to_bytes(4, "little") + b"\0\0" + (8).to_bytes(4, "little")
     with pytest.raises(TornImage, match="circle"):

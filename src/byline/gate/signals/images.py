@@ -13,6 +13,7 @@ from byline.gate.signals.xmp import read_xmp
 
 LARGEST = 4 * 2**20  # of one packet
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_JPEG_EXTENDED = b"http://ns.adobe.com/xmp/extension/\0"
 _TIFF_DATA = (273, 279, 324, 325)  # offsets and sizes of strips and of tiles
 
 
@@ -61,6 +62,7 @@ def _jpeg(body: bytes) -> list[bytes]:
     """Segments up to the start of the picture's data. Metadata stands before it."""
     at = 2
     packets: list[bytes] = []
+    extended: list[bytes] = []
     while True:
         marker, kind = body[at], body[at + 1]
         if marker != 0xFF:
@@ -71,14 +73,33 @@ def _jpeg(body: bytes) -> list[bytes]:
         if kind in (0xDA, 0xD9):
             if body.find(b"\xff\xd9", at) < 0:
                 raise TornImage("the picture's data breaks off")
-            return packets
+            return packets + _put_together(extended)
         (length,) = struct.unpack(">H", body[at + 2 : at + 4])
         segment = body[at + 4 : at + 2 + length]
         if length < 2 or len(segment) != length - 2:
             raise TornImage(f"the segment at byte {at} breaks off")
         if kind == 0xE1 and segment.startswith(_JPEG_XMP):
             packets.append(segment[len(_JPEG_XMP) :])
+        elif kind == 0xE1 and segment.startswith(_JPEG_EXTENDED):
+            extended.append(segment[len(_JPEG_EXTENDED) :])
         at += 2 + length
+
+
+def _put_together(parts: list[bytes]) -> list[bytes]:
+    """Packets too long for one segment (XMP part 3, section 1.1.3.1): each part has a name, a length and its place."""
+    packets: dict[bytes, bytes] = {}
+    for part in sorted(parts, key=lambda each: (each[:32], each[36:40])):
+        name, (length, place) = part[:32], struct.unpack(">II", part[32:40])
+        known = packets.get(name, b"")
+        if place != len(known):
+            raise TornImage("a part of its extended metadata is missing")
+        packets[name] = known + part[40:]
+        if len(packets[name]) > min(length, LARGEST):
+            raise TornImage("its extended metadata is longer than it says, or than can be read")
+    lengths = {part[:32]: struct.unpack(">I", part[32:36])[0] for part in parts}
+    if any(len(packet) != lengths[name] for name, packet in packets.items()):
+        raise TornImage("a part of its extended metadata is missing")
+    return list(packets.values())
 
 
 def _png(body: bytes) -> list[bytes]:
