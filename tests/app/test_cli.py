@@ -43,7 +43,7 @@ def test_every_command_prints_one_object_on_its_last_line(project):
             "name", "run", "manifest", "recipe", "examples", "held_out", "parameters", "unigram", "heldout", "captured",
             "bytes_per_example", "cpu_seconds", "hardware", "overhead_ratio", "identical_weights",
         },
-        "attribute": {"training", "run", "method", "passages", "period"},
+        "attribute": {"training", "run", "method", "blend", "passages", "period"},
         "evaluate": {"run", "contributors", "methods", "reliability"},
         "settle": {
             "posted", "statements", "settlement", "currency", "received_nano", "allocated_nano", "held_nano",
@@ -81,8 +81,21 @@ def test_every_passage_is_divided_without_a_rest_that_nobody_sees(project):
 def test_lambda_is_measured_by_retraining(project):
     told = project.ran["evaluate"].last
     assert len(told["contributors"]) == 2
-    assert [method["method"].partition("-")[0] for method in told["methods"]] == ["byline", "bm25", "random"]
+    methods = [method["method"] for method in told["methods"]]
+    assert methods[0] == "byline-gauss-newton-transport" and methods[1].startswith("byline-sketch")
+    assert [method.partition("-")[0] for method in methods[2:]] == ["bm25", "random"]
     assert 0 <= told["reliability"]["lambda_ppm"] <= 1_000_000
+
+
+def test_money_goes_by_the_transport_and_evidence_by_both_channels(project):
+    told = project.ran["attribute"].last
+    assert told["period"]["method"] == "byline-gauss-newton-transport" != told["method"]
+    assert told["blend"]["channels"] == ["gradient", "lexical"]
+    for passage in told["passages"]:
+        blended = [found["blended"] for found in passage["evidence"]]
+        assert 1 <= len(blended) <= 5 and blended == sorted(blended, reverse=True)
+        for found in passage["evidence"]:
+            assert found["text"] and {"gradient", "lexical", "work", "contributor", "example"} <= set(found)
 
 
 def test_money_is_conserved_and_every_statement_verifies(project):

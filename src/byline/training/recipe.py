@@ -19,11 +19,11 @@ class Recipe:
     heads: int = 4
     sequence: int = 64  # tokens per example
     spans_per_work: int = 4
-    base_steps: int = 400  # of the base model, unrecorded; 0 trains from random weights
+    base_steps: int = 200  # of the base model, unrecorded; 0 trains from random weights
     base_learning_rate: float = 3e-3
-    epochs: int = 3
+    epochs: int = 4
     batch: int = 16
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     warmup: float = 0.1  # part of the steps
     beta2: float = 0.99
     epsilon: float = 1e-5  # large, so that the training is smooth enough to be differentiated
