@@ -4,8 +4,9 @@
     python benchmarks/settle.py --outputs 10000 # one size, to the terminal only
 
 Each size runs in a process of its own, so that its peak memory is its own. Blocks are made as they are needed, outside
-the clock, from a seed; the clock covers dividing, hashing inputs and lines, adding up, settling and posting to a journal
-on disk. A sample of outputs is divided again by a loop over Python integers: any difference ends the run with an error.
+the clock, from a seed; the clock covers dividing, hashing inputs and lines, adding up, settling, posting to a journal
+on disk and checking it. A sample of outputs is divided again by a loop over Python integers: any difference ends the
+run with an error.
 """
 
 import argparse
@@ -201,9 +202,8 @@ def main():
     }
     RESULT.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     for size in sizes:
-        print(
-            f"{size['outputs']:>9,} outputs: {size['seconds']:.2f} s, {size['lines_per_second']:,} lines/s, {size['peak_mb']} MB"
-        )
+        speed = f"{size['seconds']:.2f} s, {size['lines_per_second']:,} lines/s, {size['peak_mb']} MB"
+        print(f"{size['outputs']:>9,} outputs: {speed}")
 
 
 if __name__ == "__main__":
