@@ -1,7 +1,8 @@
 """Attribution methods of the bench's table, each `(bench, recorded) -> (scores_QN, cost in epochs)`.
 
 Positive = proponent. The cost counts passes forward and backward over the training examples, in epochs of the training,
-for all queries of the task asked one by one; nothing is timed, and what the training itself recorded costs nothing.
+for every query that the method was asked, one by one; nothing is timed, and what the training recorded anyway costs
+nothing.
 """
 
 from collections.abc import Callable, Iterator

@@ -190,7 +190,7 @@ def test_an_example_is_its_own_proponent(tiny):
     likely.measure = lambda model, query: -F.cross_entropy(model(query[0][None]), query[1][None])
     here = type(recorded)(likely, recorded.model, recorded.trajectory, tuple(asked), recorded.folder)
     methods = [gradients.grad_dot, gradients.grad_cos, gradients.tracin, gradients.trackstar, ekfac.with_head]
-    for method in [*methods, own.sketch, lambda b, r: (own.transport(b, r)["byline-transport"][0], 0)]:
+    for method in [*methods, own.sketch, lambda b, r: (own.transport(b, r, list(range(5)))["byline-transport"][0], 0)]:
         scores_QN = torch.as_tensor(method(likely, here)[0])
         assert (scores_QN[range(5), range(5)] > 0).all()
     assert torch.allclose(torch.as_tensor(gradients.grad_cos(likely, here)[0]).diagonal(), torch.ones(5), atol=1e-4)
@@ -199,10 +199,10 @@ def test_an_example_is_its_own_proponent(tiny):
 
 def test_channels_of_transport_add_up(tiny):
     bench, recorded = tiny
-    found = own.transport(bench, recorded)
+    found = own.transport(bench, recorded, [4, 39, 0])
     total, body, head = (found[name][0] for name in ("byline-transport", "byline-body", "byline-head"))
-    assert torch.allclose(total, body + head, atol=1e-5)
-    alone, cost = own.head_transport(bench, recorded)
+    assert torch.allclose(total, body + head, atol=1e-5) and total.shape == (3, len(bench.example_ids))
+    alone, cost = own.head_transport(bench, recorded, [4, 39, 0])
     assert alone.shape == total.shape and 0 < cost < found["byline-head"][1]
 
 

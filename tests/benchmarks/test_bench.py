@@ -35,7 +35,7 @@ def methods(tiny):
     for method in baselines.METHODS:
         if method.applies(bench) and wanted & set(method.names):
             for name, scores_QN, cost, queries in baselines.compute(
-                method, bench, recorded, {"few": truth.reported[::3], "asked": truth.reported}
+                method, bench, recorded, {"few": truth.reported[::3], "asked": [*truth.calibrating, *truth.reported]}
             ):
                 found[name] = scores.Scores(np.asarray(scores_QN, np.float32), np.array(queries), cost, 0.0)
     return found
