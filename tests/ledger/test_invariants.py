@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -64,10 +65,22 @@ LATER = DAY + timedelta(60)
 seeds = st.integers(0, 2**32)
 
 
+@cache
+def empty_database():
+    """The bytes of a journal with nothing in it: to make one anew for each example takes longer than to use it."""
+    with TemporaryDirectory() as folder:
+        engine = open_database(Path(folder) / "journal.db")
+        open_journal(engine)
+        engine.dispose()  # the last connection to close writes everything into the one file
+        return (Path(folder) / "journal.db").read_bytes()
+
+
 @contextmanager
 def a_journal():
     with TemporaryDirectory() as folder:
-        engine = open_database(Path(folder) / "journal.db")
+        path = Path(folder) / "journal.db"
+        path.write_bytes(empty_database())
+        engine = open_database(path)
         yield open_journal(engine)
         engine.dispose()
 
