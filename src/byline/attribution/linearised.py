@@ -57,29 +57,44 @@ class Forward(nn.Module):
             found: Tensor = functional_call(self, named, (batch,))
             return found
 
-        def losses(found: Tensor) -> Tensor:
-            return self.task.losses(found, batch)
+        def along(names: Sequence[str], at: Named) -> tuple[Tensor, Tensor]:
+            def moved(some: Named) -> Tensor:
+                return outputs(at | some)
 
-        def weighted(found: Tensor, by_B: Tensor) -> Tensor:
-            return (losses(found) * by_B).sum()
+            return _jvp(moved, ({n: at[n] for n in names},), ({n: v[n] for n in names},))
 
-        along = []
-        for names in channels:
-            found, tangent = _jvp(outputs, ({n: active[n] for n in names},), ({n: v[n] for n in names},))
-            along.append(tangent)
-        dots_CB = torch.stack([_jvp(losses, (found,), (tangent,))[1] for tangent in along])
-        slope = grad(weighted)
-        _, curved = _jvp(partial(slope, by_B=weights_B), (found,), (torch.stack(along).sum(0),))
+        # the last channel's forward pass is also the one that is pulled back: one pass less
+        tangents = [along(names, active)[1] for names in channels[:-1]]
+        found, pull, last = _vjp(partial(along, channels[-1]), active)
+        tangents.append(last)
+
+        def total(free: Tensor) -> Tensor:
+            return self.task.losses(free, batch).sum()
+
+        slope, curved = _jvp(grad(total), (found,), (torch.stack(tangents).sum(0),))
+        dots_CB = torch.stack([(slope * tangent).flatten(1).sum(1) for tangent in tangents])
+        pulled_back = _rows(weights_B, curved) * curved
         if added_B is not None:
-            curved = curved + slope(found, added_B)
-        pull: Callable[[Tensor], tuple[Named]] = vjp(outputs, active)[1]
-        return pull(curved)[0], dots_CB
+            pulled_back = pulled_back + _rows(added_B, slope) * slope
+        pulled: Named = pull(pulled_back)[0]
+        return pulled, dots_CB
+
+
+def _rows(values_B: Tensor, like: Tensor) -> Tensor:
+    """One value per row, to be multiplied with a tensor of rows."""
+    return values_B.view(-1, *[1] * (like.ndim - 1))
 
 
 def _jvp(function: Callable[..., Tensor], at: tuple[Any], along: tuple[Any]) -> tuple[Tensor, Tensor]:
     """Value and derivative along a direction."""
     found = jvp(function, at, along)
     return found[0], found[1]
+
+
+def _vjp(function: Callable[[Named], tuple[Tensor, Tensor]], at: Named) -> tuple[Tensor, Any, Tensor]:
+    """Value, pull-back, and the second result, which is not pulled back."""
+    made: tuple[Any, ...] = vjp(function, at, has_aux=True)
+    return made[0], made[1], made[2]
 
 
 @contextmanager
