@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from byline.gate.signals import Options, read_as, read_headers
+from byline.gate.signals import Observation, Options, Target, read_as, read_headers
 from byline.gate.signals.conformance import fixtures
 from byline.gate.signals.kinds import READERS
 
@@ -117,6 +117,15 @@ def test_a_book_that_unpacks_without_end_is_a_problem(member, inside, at, readin
     assert [fault.code for fault in found.problems] == ["bad-epub"] and reading(found) == {}
 
 
+@pytest.mark.parametrize("fault", [EOFError, OSError, KeyError, NotImplementedError, RuntimeError, ValueError])
+def test_whatever_damage_makes_zipfile_raise_is_a_problem(monkeypatch, fault, at):
+    def raising(*_):
+        raise fault("damaged")
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", raising)
+    assert [each.code for each in read("epub", WHOLE["epub"][0], at).problems] == ["bad-epub"]
+
+
 @pytest.mark.parametrize("kind", ["tdmrep.json", "tdm-ai", "manifest-store"])
 def test_json_nested_without_end_is_a_problem(kind, at, reading):
     for body in (b"[" * 200_000, b'{"a":' * 200_000, b"[" + b"1," * 3_000_000, b"1" * 10_000):
@@ -155,3 +164,21 @@ def test_every_problem_can_be_written_as_json(at):
         for body in (b"\xff\x00<", b"\xed\xa0\x80", b"{" * 99):
             for fault in read(kind, body, at).problems:
                 json.dumps(fault.to_json(), ensure_ascii=False).encode("utf-8")
+
+
+@pytest.mark.parametrize("kind", READERS)
+@given(data=st.data())
+@FEW
+def test_whatever_is_observed_can_be_stored_and_hashed(kind, data, at):
+    body = bytearray(data.draw(st.sampled_from(WHOLE[kind])))
+    for piece in data.draw(
+        st.lists(st.sampled_from([b"\xf0", b"\xed\xa0\x80", b"\\ud800", b"\x01", b"&#1;", b"\x85"]))
+    ):
+        place = data.draw(st.integers(0, len(body)))
+        body[place:place] = piece
+    target = Target("folder/\udcff.png", at().observed_at, "/\udcff", "\udcff")
+    found = read_as(kind, bytes(body), target, Options())
+    for seen in found.observations:
+        assert Observation.from_json(json.loads(json.dumps(seen.to_json()))) == seen and len(seen.digest()) == 64
+    for fault in found.problems:
+        assert len(fault.digest()) == 64

@@ -158,3 +158,4 @@ def test_time_grows_with_the_length_not_with_its_square(at):
 def test_the_path_is_compared_as_the_rfc_says():
     assert normal("/foo/bar/ツ") == "/foo/bar/%E3%83%84" == normal("/foo/bar/%e3%83%84")
     assert normal("/%7Ejoe") == "/~joe" and normal("/a%2Fb") == "/a%2Fb" and normal("/100%") == "/100%"
+    assert normal("/\udce4\ud800") == "/%E4%ED%A0%80"

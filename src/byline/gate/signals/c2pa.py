@@ -40,7 +40,7 @@ def read_c2pa(body: bytes, target: Target, media_type: str) -> Findings:
     except c2pa.C2paError as fault:
         if "ManifestNotFound" in str(fault):
             return Findings()
-        return Findings((), (target.problem("bad-c2pa", f"its manifest cannot be read: {fault}"[:400]),))
+        return Findings((), (target.problem("bad-c2pa", f"its manifest cannot be read: {fault}"),))
     return read_manifest_store(store.encode("utf-8", "replace"), target)
 
 

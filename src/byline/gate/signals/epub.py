@@ -2,9 +2,9 @@
 
 import io
 import zipfile
-import zlib
 from typing import TYPE_CHECKING
 
+from byline.core import BylineError
 from byline.gate.signals.markup import LARGEST, UnreadableXml, local, parse_xml
 from byline.gate.signals.observation import Findings, Notebook, Target
 from byline.gate.signals.tdmrep import Policies, saw_reservation
@@ -50,10 +50,10 @@ def _package(body: bytes) -> "Element":
             if not paths:
                 raise TornBook("its container names no package document")
             return parse_xml(_member(book, paths[0]))
-    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, NotImplementedError, RuntimeError, OSError) as fault:
-        if isinstance(fault, UnreadableXml | TornBook):
-            raise
-        raise TornBook(f"not a readable EPUB: {fault}") from fault
+    except (UnreadableXml, TornBook, BylineError):
+        raise
+    except Exception as fault:  # zipfile answers damage with every kind of exception; none may end the reading
+        raise TornBook(f"not a readable EPUB: {type(fault).__name__}: {fault}") from fault
 
 
 def _member(book: zipfile.ZipFile, name: str) -> bytes:

@@ -71,7 +71,7 @@ class Target:
     agent: str = ""
 
     def problem(self, code: str, says: str, line: int = 0) -> Problem:
-        return Problem(code, Source(self.source, line), says)
+        return Problem(code, Source(printable(self.source, 4000), line), printable(says))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,19 +184,26 @@ class Notebook:
             raw=printable(raw),
             rule=printable(rule),
             line=more.pop("line", 0),
-            source=self.target.source,
-            path=self.target.path,
+            source=printable(self.target.source, 4000),
+            path=printable(self.target.path, 4000),
             observed_at=self.target.observed_at,
             body_sha256=sha256_hex(self.body),
             canonical={each: word for each, word in canonical.items() if word is not Reading.UNKNOWN},
         )
-        self.observations.append(replace(seen, **more))
+        self.observations.append(replace(seen, **{name: _shown(value) for name, value in more.items()}))
 
     def fault(self, code: str, says: str, line: int = 0) -> None:
-        self.problems.append(self.target.problem(code, printable(says), line))
+        self.problems.append(self.target.problem(code, says, line))
 
     def findings(self) -> Findings:
         return Findings(tuple(self.observations), tuple(self.problems))
+
+
+def _shown(value: Any) -> Any:
+    """Texts as they can be stored; anything else as it is."""
+    if isinstance(value, tuple):
+        return tuple(printable(text, 2000) for text in value)
+    return printable(value, 2000) if type(value) is str else value
 
 
 def printable(text: str, limit: int = 400) -> str:

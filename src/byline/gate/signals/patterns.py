@@ -18,7 +18,8 @@ def normal(path: str) -> str:
 
 
 def _octets(character: str) -> bytes:
-    return character.encode("utf-8", "surrogateescape")
+    """UTF-8; an octet that was none as it was; half a pair of surrogates, from JSON, as if it were a character."""
+    return character.encode("utf-8", "surrogateescape" if "\udc80" <= character <= "\udcff" else "surrogatepass")
 
 
 def _unescape(found: re.Match[str]) -> str:

@@ -25,5 +25,5 @@ def read_pdf(body: bytes, target: Target, *, policies: Policies | None = None) -
         packet = stream.get_object().get_data() if stream is not None else b""
     except Exception as fault:  # pypdf answers damaged files with every kind of exception; none may end the reading
         says = f"not a readable PDF: {type(fault).__name__}: {fault}"
-        return Findings((), (target.problem("bad-pdf", says[:400]),))
+        return Findings((), (target.problem("bad-pdf", says),))
     return read_xmp(bytes(packet), target, carrier="pdf", policies=policies) if packet else Findings()

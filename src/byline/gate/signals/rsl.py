@@ -22,7 +22,6 @@ from byline.gate.signals.observation import (
     Reading,
     Target,
     merged,
-    printable,
     same,
 )
 from byline.gate.signals.patterns import matches, normal, path_of
@@ -89,7 +88,7 @@ def _walk(
     fault = _stopped(documents, url, way, read)
     if fault:
         code, says = fault
-        parts.append(Findings((), (target.problem(code, printable(says)),)))
+        parts.append(Findings((), (target.problem(code, says),)))
     elif url not in read:
         read.add(url)
         parts.append(read_rsl(documents[url], Target(url, target.observed_at, target.path, target.agent)))
