@@ -8,13 +8,16 @@ import sys
 import time
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 
-from byline.core import PPM, LedgerError, Split
+from byline import ledger
+from byline.core import PPM, LedgerError, Split, canonical_json
 from byline.ledger import (
     Kind,
     book_moves,
@@ -27,7 +30,9 @@ from byline.ledger import (
     settle,
     withhold,
 )
-from byline.registry import open_database
+from byline.ledger.entry import postings_of, write_down
+from byline.ledger.tables import insert_entries
+from byline.registry import open_database, writing
 
 sys.path.insert(0, str(Path(__file__).parent))
 from busy import LATER, NOW, corrected, fill
@@ -214,7 +219,10 @@ def test_balances_as_of_a_day_and_as_known_on_a_day(journal):
     journal.adjust(corrected(first), first.id, LATER, "later", NOW + timedelta(30))
     known = journal.balances("EUR", recorded=NOW + timedelta(29))
     assert known == journal.balances("EUR", effective=LATER - timedelta(1)) != journal.balances("EUR")
-    elsewhere = (NOW + timedelta(30)).astimezone(UTC)
+    journal.post(settle(**{**world(), "events": (event(5, "event:half"),)}), NOW + timedelta(30, microseconds=5))
+    exact = NOW + timedelta(30, microseconds=4), NOW + timedelta(30, microseconds=5)
+    assert [journal.balances("EUR", recorded=moment)["assets:receivable"] % 10 for moment in exact] == [1, 6]
+    elsewhere = (NOW + timedelta(31)).astimezone(timezone(timedelta(hours=5)))
     assert journal.balances("EUR", recorded=elsewhere) == journal.balances("EUR")
     assert code_of(lambda: journal.balances("EUR", recorded=datetime(2026, 1, 1))) == "naive-time"
 
@@ -224,6 +232,25 @@ def test_sums_beyond_64_bits_are_exact(journal):
     several = tuple(event(2**63 - 1, f"event:{i}") for i in range(5))
     journal.post(settle(**{**told, "events": several}), NOW)
     assert journal.balances("EUR")["assets:receivable"] == 5 * (2**63 - 1)
+    assert journal.check() == []
+
+
+def test_a_journal_of_before_adjustments_is_migrated_and_still_holds(database):
+    config = Config()
+    config.set_main_option("script_location", str(Path(ledger.__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    settlement = settle(**world())
+    with writing(database) as connection:
+        config.attributes |= {"connection": connection, "version_table": "ledger_version"}
+        command.upgrade(config, "l001")
+        inputs = canonical_json(settlement.inputs()).decode()
+        sql = sa.text("INSERT INTO ledger_settlement (id, inputs) VALUES (:id, :inputs)")
+        connection.execute(sql, {"id": settlement.id, "inputs": inputs})
+        entries = [write_down(each, n, settlement.id, NOW) for n, each in enumerate(postings_of(settlement), 1)]
+        insert_entries(connection, entries)
+    journal = open_journal(database)
+    assert journal.entries() == entries and journal.check() == []
+    assert journal.adjust(corrected(settlement), settlement.id, LATER, "later", NOW)
     assert journal.check() == []
 
 
