@@ -79,7 +79,8 @@ def robots_unavailable(target: Target, status: int) -> Findings:
 def _access(robots: RobotsFile, path: str, notes: Notebook) -> None:
     ours, line = robots.access(notes.target.agent, path)
     theirs = library("protego").Protego.parse(_for_protego(robots, notes.target.agent))
-    fetch = theirs.can_fetch(path, notes.target.agent or "byline-unnamed")
+    # A path that begins with two slashes would be taken for a host.
+    fetch = theirs.can_fetch(f"https://site{path}", notes.target.agent or "byline-unnamed")
     access = ours if fetch else Reading.DENY
     rule = f"2.2.2 longest match, agent {notes.target.agent or '*'}"
     remarks = () if access is ours else ("Protego reads a group for a related agent as speaking to this one",)
