@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 from byline.app.cli import app
 from byline.app.home import Home
-from byline.ledger import export
+from byline.ledger import by_account, export, settle
 
 sys.path.insert(0, str(Path(__file__).parent))
-from busy import fill
-from worlds import DAY
+from busy import LATER, NOW, corrected, fill
+from worlds import DAY, world
 
 
 @pytest.fixture
@@ -74,3 +74,23 @@ def test_checkpoints_and_exports_are_written_unless_it_is_a_dry_run(home, tmp_pa
 def test_an_export_needs_a_file_and_a_known_form(home, tmp_path):
     assert journal(home, "--export", "json")[2].exception.code == "no-target"
     assert journal(home, "--export", "excel", "--to", tmp_path / "x")[2].exception.code == "no-such-format"
+
+
+def test_what_another_policy_would_have_paid_is_shown_and_nothing_written(tmp_path):
+    place = Home(tmp_path / "home")
+    (tmp_path / "home").mkdir()
+    place.mark()
+    first = settle(**world())
+    place.journal.post(first, NOW)
+    place.journal.adjust(corrected(first), first.id, LATER, "later", NOW)
+    head, file = place.journal.head(), tmp_path / "policy.json"
+    file.write_text(json.dumps({**first.terms.policy.to_json(), "commission_ppm": 0}), encoding="utf-8")
+    code, told, _ = journal(place, "--what-if", file)
+    assert code == 0 and place.journal.head() == head
+    changes = {each["account"]: each for each in told["changes"]}
+    now = by_account(corrected(first))
+    assert {name: int(each["before_nano"]) for name, each in changes.items()} == now
+    assert changes["income:commission"]["after_nano"] == "0"
+    assert sum(int(each["after_nano"]) - int(each["before_nano"]) for each in told["changes"]) == 0
+    shown = CliRunner().invoke(app, ["journal", "--home", str(place.path), "--what-if", str(file)])
+    assert "under the other policy" in shown.stdout

@@ -1,5 +1,6 @@
 """`byline journal`: look into the ledger, check it, keep a checkpoint, write it out for other programs."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from rich.table import Table
 from byline.app.home import Home
 from byline.app.terminal import HOME, DatabaseOption, HomeOption, JsonOption, err, out, say
 from byline.core import AppError
-from byline.ledger import FORMS, Journal, amount_text, export
+from byline.ledger import FORMS, Journal, amount_text, compare, export, what_if
 
 _LAST_MOMENT = timedelta(days=1) - timedelta(microseconds=1)
 
@@ -27,6 +28,9 @@ def journal_command(
     ] = None,
     recorded: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="As it was known at the end of this day (UTC).")
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option("--what-if", help="Policy (JSON): what all settlements would have paid under it.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write no checkpoint and no file.")] = False,
     home: HomeOption = HOME,
@@ -44,8 +48,10 @@ def journal_command(
     if checkpoint and not problems and not dry_run:
         told |= {"checkpoint": journal.checkpoint(datetime.now(UTC)).to_json()}
     told["balances"] = _balances(journal, account, effective, recorded)
+    if policy:
+        told |= _what_if(journal, policy, account)
     if not as_json:
-        out.print(_table(told["balances"]))
+        out.print(_changes_table(told["changes"]) if policy else _table(told["balances"]))
     say(as_json, told, _sentence(told, check))
     if problems:
         raise typer.Exit(1)
@@ -75,6 +81,39 @@ def _balances(
         all_of = journal.balances(currency, effective.date() if effective else None, until)
         found[currency] = {name: str(nano) for name, nano in all_of.items() if name.startswith(account)}
     return found
+
+
+def _what_if(journal: Journal, path: Path, account: str) -> dict[str, Any]:
+    """What every settlement, as it stands now, would have paid under another policy. Nothing is written."""
+    from byline.app.money import read_policy
+
+    policy, sums = read_policy(path), Counter[tuple[str, str, str]]()
+    for name in journal.settlement_ids():
+        corrections = journal.adjustments(name)
+        settlement = corrections[-1].settlement if corrections else journal.settlement(name)
+        for change in compare(settlement, what_if(settlement, policy)):
+            sums[settlement.currency, change.account, "before_nano"] += int(change.before_nano)
+            sums[settlement.currency, change.account, "after_nano"] += int(change.after_nano)
+    changes = [
+        {
+            "currency": currency,
+            "account": name,
+            "before_nano": str(sums[currency, name, "before_nano"]),
+            "after_nano": str(sums[currency, name, "after_nano"]),
+        }
+        for currency, name in sorted({key[:2] for key in sums})
+        if name.startswith(account)
+    ]
+    return {"policy_sha256": policy.digest(), "changes": changes}
+
+
+def _changes_table(changes: list[dict[str, str]]) -> Table:
+    table = Table("account", "as settled", "under the other policy", "change", box=None)
+    for each in changes:
+        before, after, currency = int(each["before_nano"]), int(each["after_nano"]), each["currency"]
+        texts = (amount_text(nano, currency) for nano in (before, after, after - before))
+        table.add_row(each["account"], *texts)
+    return table
 
 
 def _table(balances: dict[str, dict[str, str]]) -> Table:

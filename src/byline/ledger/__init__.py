@@ -26,7 +26,8 @@ from byline.ledger.contracts import (
 )
 from byline.ledger.entry import Checkpoint, Entry, Head, Posting, posting
 from byline.ledger.export import FORMS, account_name, beancount, export, hledger, json_lines
-from byline.ledger.journal import Effect, Journal, open_journal
+from byline.ledger.guards import Effect
+from byline.ledger.journal import Journal, open_journal
 from byline.ledger.outputs import Outputs, OutputSums, pooled_shares, sum_outputs
 from byline.ledger.payout import (
     Batch,

@@ -8,32 +8,22 @@ what was changed behind its back, by computing every hash, sum and run again.
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from byline.core import LedgerError, Problem, Record, canonical_json, merkle_root
+from byline.core import LedgerError, Problem, canonical_json, merkle_root
 from byline.ledger.adjustment import Adjustment, adjustment_again, posted_by_event
 from byline.ledger.audit import problems_of
 from byline.ledger.booking import Booking
 from byline.ledger.entry import Balances, Checkpoint, Entry, Head, Posting, add_up, flat, postings_of, write_down
+from byline.ledger.guards import Effect, effects, refuse_overdrawn, refuse_taken
 from byline.ledger.settlement import Settlement, settle_again
-from byline.ledger.tables import CHECKPOINT, ENTRY, LEG, RUN, batches, insert_entries, read_entries, summed, whole
+from byline.ledger.tables import CHECKPOINT, ENTRY, LEG, RUN, insert_entries, read_entries, summed, whole
 from byline.registry import upgrade, writing
-
-
-@dataclass(frozen=True, slots=True)
-class Effect(Record):
-    """What a run would do to one account: nano-units before and after, signed as in the journal."""
-
-    currency: str
-    account: str
-    before_nano: str
-    after_nano: str
 
 
 def open_journal(engine: sa.Engine) -> "Journal":
@@ -86,9 +76,9 @@ class Journal:
             if connection.execute(sa.select(RUN.c.id).where(RUN.c.id == run.id)).first():
                 return False
             postings = list(postings)
-            _refuse_taken(connection, run, postings)
+            refuse_taken(connection, run, postings)
             if isinstance(run, Booking):
-                _refuse_overdrawn(connection, postings)
+                refuse_overdrawn(connection, postings)
             _insert(connection, run, postings, recorded)
         return True
 
@@ -112,7 +102,7 @@ class Journal:
         """What posting the run would do to each account it touches. Nothing is written."""
         postings = list(run.postings if isinstance(run, Booking) else postings_of(run))
         with self.engine.connect() as connection:
-            return _effects(connection, postings)
+            return effects(connection, postings)
 
     def preview_adjustment(
         self, corrected: Settlement, replaces: str, effective: date, because: str
@@ -120,7 +110,7 @@ class Journal:
         """What `adjust` would do to each account. Nothing is written."""
         with self.engine.connect() as connection:
             _, postings = _planned(connection, corrected, replaces, effective, because)
-            return _effects(connection, postings)
+            return effects(connection, postings)
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -242,58 +232,6 @@ def _insert(
     connection.execute(sa.insert(RUN), row)
     written = [write_down(each, seq, run.id, _utc(recorded)) for seq, each in enumerate(postings, last + 1)]
     insert_entries(connection, written)
-
-
-def _refuse_taken(connection: sa.Connection, run: Settlement | Booking, postings: Sequence[Posting]) -> None:
-    for references in batches(each.reference for each in postings):
-        query = sa.select(ENTRY.c.reference, ENTRY.c.settlement).where(ENTRY.c.reference.in_(references))
-        taken = connection.execute(query.order_by(ENTRY.c.seq)).first()
-        if taken and isinstance(run, Settlement):
-            raise LedgerError(
-                "event-settled",
-                f"{taken.reference} was paid out by {taken.settlement}; {run.id} would pay it again",
-                "leave the event out, settle with the same inputs as before, or adjust the settlement",
-            )
-        if taken:
-            raise LedgerError("reference-taken", f"{taken.reference} was booked by {taken.settlement}", "name it anew")
-
-
-def _refuse_overdrawn(connection: sa.Connection, postings: Sequence[Posting]) -> None:
-    """Payees' and held money cannot fall below nothing, nor an advance be paid back twice."""
-    for effect in _effects(connection, postings):
-        before, after = int(effect.before_nano), int(effect.after_nano)
-        owed = effect.account.startswith(("payable:", "held:")) and after > max(before, 0)
-        lent = effect.account.startswith("assets:advance:") and after < min(before, 0)
-        if owed or lent:
-            raise LedgerError(
-                "overdrawn",
-                f"{effect.account} has {abs(before)} nano-{effect.currency}, not the {abs(after - before)} to be taken",
-                "take at most what the account holds",
-            )
-
-
-def _effects(connection: sa.Connection, postings: Sequence[Posting]) -> tuple[Effect, ...]:
-    moves: dict[tuple[str, str], int] = Counter()
-    for each in postings:
-        for account, nano in each.moves().items():
-            moves[each.currency, account] += nano
-    before = _balances_of(connection, moves)
-    return tuple(
-        Effect(
-            currency, account, str(before.get((currency, account), 0)), str(before.get((currency, account), 0) + nano)
-        )
-        for (currency, account), nano in sorted(moves.items())
-    )
-
-
-def _balances_of(connection: sa.Connection, wanted: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-    found: dict[tuple[str, str], int] = {}
-    query = sa.select(ENTRY.c.currency, LEG.c.account, *summed()).join_from(LEG, ENTRY, LEG.c.entry == ENTRY.c.seq)
-    query = query.group_by(ENTRY.c.currency, LEG.c.account)
-    for accounts in batches(sorted({account for _, account in wanted})):
-        rows = connection.execute(query.where(LEG.c.account.in_(accounts)))
-        found |= {(row.currency, row.account): whole(row.high, row.low) for row in rows}
-    return found
 
 
 def _checkpoint(row: sa.RowMapping) -> Checkpoint:
