@@ -49,7 +49,8 @@ def test_admitted_with_its_reason(work: Make) -> None:
         ("All rights reserved", "licence-refuses"),
         ("", "licence-unknown"),
         ("CC-BY", "licence-unknown"),
-        ("CC-BY-4.0 OR MIT", "licence-unknown"),
+        ("CC-BY-4.0 OR MIT", "admitted"),
+        ("CC-BY-4.0 OR", "licence-unknown"),
         ("LicenseRef-Mine", "licence-unknown"),
     ],
 )
@@ -121,3 +122,21 @@ def test_decisions_stand_by_work_id_and_need_every_work(work: Make) -> None:
         decide_all(works[:2], clusters, [], DAY)
     assert caught.value.code == "clusters-differ"
     assert decide_all([], Clusters((), ()), [], DAY) == ()
+
+
+def test_law_stands_in_the_place_of_the_licence_and_behind_a_no(work: Make) -> None:
+    one = work("A", licence="LicenseRef-AllRightsReserved")
+    allowed = Decision(one.id, Verdict.ADMIT, "law-allow", "EU: mined.", ("rule:eu-art4-tdm",))
+    held = Decision(one.id, Verdict.REFUSE, "law-review", "EU: open.", ())
+    copy = Neighbour(work("B"), 900_000, True)
+    assert decide(one, DAY, [], [], allowed) == allowed and decide(one, DAY, [], [], held) == held
+    assert decide(one, DAY, [opt_out("Ann")], [], allowed).rule == "opt-out"
+    assert decide(one, DAY, [], [copy], allowed).rule == "near-copy"
+
+
+def test_law_about_other_works_is_refused(work: Make) -> None:
+    one = work("A")
+    clusters = find_clusters([one], {one.id: TEXTS["x"]})
+    with pytest.raises(GateError) as caught:
+        decide_all([one], clusters, [], DAY, {})
+    assert caught.value.code == "law-differs"

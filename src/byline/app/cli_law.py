@@ -5,6 +5,7 @@ asked for, so that a gate by licence alone needs no extra.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -82,7 +83,9 @@ def whatif_command(
     instead: Annotated[str | None, typer.Option("--instead", help="Law packs of the other world.")] = None,
     then: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of the other world.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="The other world reads strictly.")] = False,
-    assume: Annotated[list[str] | None, typer.Option("--assume", help="A fact of the other world, fact=value.")] = None,
+    assume: Annotated[
+        list[str] | None, typer.Option("--assume", help="A fact of the other world, over the evidence.")
+    ] = None,
     pack: Annotated[list[Path] | None, typer.Option("--pack", help="Rules of the other world.")] = None,
     given: Annotated[list[str] | None, typer.Option("--given", help="A fact of both worlds, fact=value.")] = None,
     evidence: EvidenceOption = None,
@@ -97,8 +100,8 @@ def whatif_command(
     now = _asked(jurisdiction, day(on), False, evidence, given, form, None)
     if now is None:
         raise AppError("no-jurisdiction", "no law pack is named", "add --jurisdiction EU")
-    facts = [*(given or []), *(assume or [])]
-    later = _asked(instead or jurisdiction, day(then or on), strict, evidence, facts, form, pack)
+    later = _asked(instead or jurisdiction, day(then or on), strict, evidence, given, form, pack)
+    later = later and replace(later, supposing=tuple(assume or ()))
     if later is None or later == now:
         raise AppError("same-world", "both worlds are the same", "add --instead, --then, --strict, --assume or --pack")
     from byline.app.law import what_if

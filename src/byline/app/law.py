@@ -34,7 +34,8 @@ from byline.registry import Columns, Row, read_rows
 
 @dataclass(frozen=True)
 class Asked:
-    """What a command asks: places, the use that is assumed for all works, evidence per work, forms, own packs."""
+    """What a command asks: places, the use that is assumed for all works, evidence per work, forms, own packs, and
+    facts of a supposed world, which stand over the evidence."""
 
     jurisdictions: Sequence[str]
     on: date
@@ -43,6 +44,7 @@ class Asked:
     assuming: Sequence[str] = ()
     forms: Sequence[Path] = ()
     overlays: Sequence[Path] = ()
+    supposing: Sequence[str] = ()
 
     @property
     def reading(self) -> Reading:
@@ -78,8 +80,8 @@ class Corpus:
 def corpus(home: Home, asked: Asked) -> tuple[Corpus, list[Problem]]:
     """Every registered work with what is known of it, and all that is wrong with the evidence file.
 
-    Weakest first: what the files do not hold, the licence, the opt-outs, the use, the evidence of the work itself. An
-    opt-out counts whatever the evidence says. Raises: AppError("nothing-registered"), and those of the forms.
+    Weakest first: what the files do not hold, the licence, the opt-outs, the use, the evidence of the work itself, what
+    is supposed. An opt-out counts whatever they say. Raises: AppError("nothing-registered"), and those of the forms.
     """
     works = tuple(in_order_of_registration(home))
     if not works:
@@ -87,14 +89,17 @@ def corpus(home: Home, asked: Asked) -> tuple[Corpus, list[Problem]]:
     evidence, problems = read_evidence(asked.evidence, works, home) if asked.evidence else ({}, [])
     refused = said_no(works, home.registry.opt_outs(asked.on))
     same = asked.same_for_all()
-    rows = [work_facts(work, same | evidence.get(work.id, {}), work.id in refused) for work in works]
+    supposed = assumed(asked.supposing)
+    rows = [work_facts(work, same | evidence.get(work.id, {}) | supposed, work.id in refused) for work in works]
     return Corpus(works, FactTable.of(rows)), problems
 
 
 def work_facts(work: Work, given: Facts, opted_out: bool) -> dict[str, Value]:
     """What is known of a work. Claims other than opt-outs are not in the register yet, so that none is open there is no
-    evidence that none is: `objection_open` follows from an opt-out only, and is otherwise for the evidence file."""
-    facts = licence_facts(work.licence) | {"phase": "admit"} | dict(given)
+    evidence that none is: `objection_open` follows from an opt-out only, and is otherwise for the evidence file. A text
+    holds no recording of a voice or a face."""
+    heard = {"biometric_voice": False, "biometric_face": False} if work.kind == "text" else {}
+    facts = licence_facts(work.licence) | heard | {"phase": "admit"} | dict(given)
     facts["opt_out_open"] = opted_out or facts.get("opt_out_open") is True
     if opted_out:
         facts["objection_open"] = True

@@ -110,7 +110,10 @@ def licence_terms(licence: str) -> LicenceTerms | None:
     if not _COMPOUND.search(f" {text} "):
         return _single(text)
     parsed = _parsed(text)
-    return None if parsed is None else _evaluated(parsed)
+    try:
+        return None if parsed is None else _evaluated(parsed)
+    except RecursionError:  # nested deeper than anybody writes
+        return None
 
 
 def _single(name: str) -> LicenceTerms | None:

@@ -2,6 +2,7 @@
 trying everything."""
 
 import itertools
+import random
 from datetime import date, timedelta
 
 import numpy as np
@@ -36,24 +37,30 @@ WORDS = vocabulary()
 NUMBERS = (0, 23, 24, 25, 3999, 4000, 50_000, 50_001, 959_999, 960_000, 979_999, 980_000, 1_000_000)
 
 
-def values(name):
+DAYS = (ON - timedelta(days=1), ON, ON + timedelta(days=400))
+
+
+def drawn(name, draw):
     fact = WORDS.fact(name)
-    return {
-        "yes-no": st.booleans(),
-        "choice": st.sampled_from(fact.values or ("",)),
-        "number": st.sampled_from(NUMBERS),
-        "day": st.sampled_from([ON - timedelta(days=1), ON, ON + timedelta(days=400)]),
-        "places": st.frozensets(st.sampled_from(WORDS.places), max_size=2),
-    }[fact.kind]
+    if fact.kind == "places":
+        return frozenset(draw.sample(WORDS.places, draw.randrange(3)))
+    return draw.choice({"yes-no": (True, False), "choice": fact.values, "number": NUMBERS, "day": DAYS}[fact.kind])
 
 
-FACTS = st.fixed_dictionaries({}, optional={name: values(name) for name in WORDS.facts})
-SOME_CHANGED = st.tuples(st.sampled_from([CLEAN, LICENSED]), FACTS).flatmap(
-    lambda pair: st.sets(st.sampled_from(sorted(pair[1]) or ["method"]), max_size=6).map(
-        lambda names: {**pair[0], **{name: pair[1][name] for name in names if name in pair[1]}}
-    )
-)
-VECTORS = st.one_of(FACTS, SOME_CHANGED)
+def vector(seed):
+    """Facts as a seed draws them: any at all, or a clean or licensed work with up to six facts changed or forgotten."""
+    draw = random.Random(seed)
+    if draw.random() < 0.3:
+        return {name: drawn(name, draw) for name in WORDS.facts if draw.random() < 0.8}
+    facts = dict(draw.choice([CLEAN, LICENSED]))
+    for name in draw.sample(sorted(WORDS.facts), draw.randrange(7)):
+        facts[name] = drawn(name, draw)
+        if draw.random() < 0.3:
+            del facts[name]
+    return facts
+
+
+VECTORS = st.integers(0, 2**32).map(vector)
 PLACES = st.sampled_from(JURISDICTIONS)
 ENGINES = {place: CedarEngine(load_pack(place)) for place in JURISDICTIONS}
 
@@ -97,7 +104,7 @@ def test_what_files_do_not_hold_never_helps(facts, place):
 
 
 def _excused(pack, facts, name):
-    """A favourable answer would allow it just the same, so the answer helped by being one, not by being unfavourable."""
+    """A favourable answer would allow it too: the answer helped by being one, not by being unfavourable."""
     domain = {"yes-no": [True], "places": [frozenset({"WORLD"})], "choice": list(WORDS.fact(name).values)}
     return any(
         rule_on(pack, {**facts, name: value}, ON).outcome.permits
@@ -188,7 +195,7 @@ SMALL_RULES = st.lists(
 
 
 def least_by_trying(pack, facts):
-    """Size of the smallest sets of facts that can be established or changed so that the use is allowed, and the sets."""
+    """The smallest sets of facts that can be established or changed so that the use is allowed."""
     for size in range(len(SMALL) + 1):
         found = set()
         for names in itertools.combinations(SMALL, size):
@@ -260,7 +267,7 @@ def test_another_places_facts_are_not_asked_for():
 @settings(max_examples=10, deadline=None)
 @given(st.lists(VECTORS, min_size=1, max_size=12), st.sampled_from(Reading))
 def test_distinct_vectors_give_what_a_loop_gives(rows, reading):
-    rows = rows + rows[:3]
+    rows = rows + rows[:1]
     table = FactTable.of(rows)
     for place in JURISDICTIONS:
         pack = load_pack(place)
@@ -268,7 +275,7 @@ def test_distinct_vectors_give_what_a_loop_gives(rows, reading):
         each = [rule_on(pack, facts, ON, reading) for facts in rows]
         assert [judged.of(n) for n in range(len(rows))] == each
         assert sum(judged.counts().values()) == len(rows)
-        assert len(judged.rulings) <= len(rows) - 3 or len(rows) <= 3
+        assert len(judged.rulings) < len(rows)
 
 
 @given(st.lists(VECTORS, min_size=2, max_size=8), st.randoms())

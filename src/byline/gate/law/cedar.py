@@ -24,6 +24,7 @@ from byline.gate.law.ruling import Outcome, Ruling
 from byline.gate.law.vocabulary import Fact, Facts, Value, vocabulary
 
 _EPOCH = date(1970, 1, 1).toordinal()
+_ACTIONS = ("train", "consider")
 _REQUEST = {"principal": 'Operator::"operator"', "resource": 'Work::"work"'}
 
 
@@ -43,8 +44,13 @@ class CedarEngine:
             raise GateError("bad-policies", says, "report it: the table passed its own check")
 
     @cached_property
-    def _policies(self) -> Any:
-        return self._cedar.PolicySet.from_str(self.text)
+    def _sets(self) -> dict[str, Any]:
+        """Parsed policies by action: each request meets only those that could apply to it."""
+        return {action: self._cedar.PolicySet.from_str(policies(self.pack, (action,))) for action in _ACTIONS}
+
+    @cached_property
+    def _no_entities(self) -> Any:
+        return self._cedar.Entities.from_json_str("[]")
 
     def outcomes(self, vectors: Sequence[Facts], on: date, reading: Reading = Reading.PLAIN) -> list[Outcome]:
         """deny, review or allow for each vector; what is owed is not Cedar's to say.
@@ -52,9 +58,10 @@ class CedarEngine:
         Raises: GateError("cedar-failed") if Cedar could not evaluate a policy.
         """
         contexts = [_context(self.pack, facts, on, reading) for facts in vectors]
-        train, consider = (self._allowed(action, contexts) for action in ("train", "consider"))
-        answers = {(True, True): Outcome.ALLOW, (False, True): Outcome.REVIEW, (False, False): Outcome.DENY}
-        return [answers[pair] for pair in zip(train, consider, strict=True)]
+        train = self._allowed("train", contexts)
+        # What may be trained on may be considered, so the second question is put for the rest only.
+        rest = iter(self._allowed("consider", [each for each, yes in zip(contexts, train, strict=True) if not yes]))
+        return [Outcome.ALLOW if yes else Outcome.REVIEW if next(rest) else Outcome.DENY for yes in train]
 
     def check(self, rulings: Sequence[Ruling], vectors: Sequence[Facts]) -> None:
         """Hold rulings of one day and reading against Cedar. Raises: GateError("engines-differ") naming the facts."""
@@ -69,20 +76,21 @@ class CedarEngine:
 
     def _allowed(self, action: str, contexts: Sequence[dict[str, Any]]) -> list[bool]:
         requests = [_REQUEST | {"action": f'Action::"{action}"', "context": context} for context in contexts]
-        results = self._cedar.is_authorized_batch(requests, self._policies, [])
+        results = self._cedar.is_authorized_batch(requests, self._sets[action], self._no_entities)
         errors = [error for result in results for error in result.diagnostics.errors]
         if errors:
             raise GateError("cedar-failed", f"{self.pack.jurisdiction}: {errors[0]}", "report it with the facts used")
         return [bool(result.allowed) for result in results]
 
 
-def policies(pack: Pack) -> str:
-    """The rules as Cedar text, a comment and annotations with each. Duties are not policies: they decide nothing."""
+def policies(pack: Pack, actions: tuple[str, ...] = _ACTIONS) -> str:
+    """The rules as Cedar text, with annotations. Duties are not policies: they decide nothing."""
     head = f"// {pack.title}: {pack.version}, {pack.status}. Made from the tables in byline/gate/law/packs.\n"
-    return head + "\n".join(policy for rule in pack.rules for policy in _policies(rule))
+    return head + "\n".join(text for rule in pack.rules for action, text in _policies(rule) if action in actions)
 
 
-def _policies(rule: Rule) -> list[str]:
+def _policies(rule: Rule) -> list[tuple[str, str]]:
+    """(action, policy) of a rule."""
     certain, possible = _text(rule.when, certain=True), _text(rule.when, certain=False)
     if rule.effect is Effect.ALLOW:
         return [_policy(rule, "permit", "train", certain), _policy(rule, "permit", "consider", possible)]
@@ -95,7 +103,7 @@ def _policies(rule: Rule) -> list[str]:
     return [_policy(rule, "forbid", "train", possible)]
 
 
-def _policy(rule: Rule, verb: str, action: str, condition: str) -> str:
+def _policy(rule: Rule, verb: str, action: str, condition: str) -> tuple[str, str]:
     notes = {
         "id": rule.id,
         "jurisdiction": rule.jurisdiction,
@@ -105,7 +113,8 @@ def _policy(rule: Rule, verb: str, action: str, condition: str) -> str:
     }
     lines = [f"@{name}({json.dumps(text, ensure_ascii=False)})" for name, text in notes.items()]
     when = " && ".join([*_bounds(rule), f"({condition})"])
-    return "\n".join([*lines, f'{verb}(principal, action == Action::"{action}", resource)', f"when {{ {when} }};\n"])
+    lines += [f'{verb}(principal, action == Action::"{action}", resource)', f"when {{ {when} }};\n"]
+    return action, "\n".join(lines)
 
 
 def _bounds(rule: Rule) -> list[str]:
@@ -144,7 +153,7 @@ def schema(pack: Pack) -> str:
     always = {"on": {"type": "Long", "required": True}, "strict": {"type": "Boolean", "required": True}}
     context = {"type": "Record", "attributes": facts | always}
     applies = {"principalTypes": ["Operator"], "resourceTypes": ["Work"], "context": context}
-    actions = {action: {"appliesTo": applies} for action in ("train", "consider")}
+    actions = {action: {"appliesTo": applies} for action in _ACTIONS}
     return json.dumps({"": {"entityTypes": {"Operator": {}, "Work": {}}, "actions": actions}})
 
 

@@ -91,35 +91,35 @@ class _Search:
     def run(self, waiting: list[Condition], choices: Choices) -> None:
         if self._cost(choices) > self._least:
             return
-        choices_or_none, branches = self._settle(waiting, choices)
-        if choices_or_none is None:
+        taken, alternatives = self._settle(waiting, choices)
+        if taken is None or (cost := self._cost(taken)) > self._least:
             return
-        cost = self._cost(choices_or_none)
-        if cost > self._least:
-            return
-        if not branches:
-            self.best = [*(self.best if cost == self._least else []), choices_or_none]
+        unsettled = [some for some in alternatives if not self._certain(some, taken)]
+        if not unsettled:
+            self.best = [*(self.best if cost == self._least else []), taken]
             self._least = cost
             return
-        first, *rest = sorted(branches, key=lambda some: len(some.parts))
+        first = min(unsettled, key=lambda some: len(some.parts))
+        # Settled alternatives are kept: a fact that settles one now may be changed for the sake of another.
+        rest = [some for some in alternatives if some is not first]
         for part in sorted(first.parts, key=lambda part: sum(1 for _ in questions(part))):
-            self.run([part, *rest], choices_or_none)
+            self.run([part, *rest], taken)
 
     def _settle(self, waiting: list[Condition], choices: Choices) -> tuple[Choices | None, list[Some]]:
-        """Take in all that must be so; what is left are alternatives that the facts and choices do not settle yet."""
-        todo, branches, taken = list(waiting), list[Some](), dict(choices)
+        """Take in all that must be so (None if it cannot be); what is left are alternatives."""
+        todo, alternatives, taken = list(waiting), list[Some](), dict(choices)
         while todo:
             part = todo.pop()
             if isinstance(part, Every):
                 todo += part.parts
             elif isinstance(part, Some):
-                branches.append(part)
+                alternatives.append(part)
             else:
                 left = self._values(part.fact, taken) & self._answering(part)
                 if not left:
                     return None, []
                 taken[part.fact] = left
-        return taken, [some for some in branches if not self._certain(some, taken)]
+        return taken, alternatives
 
     def _certain(self, condition: Condition, taken: Choices) -> bool:
         """True if it holds whatever the choices left open, at no further cost."""
