@@ -13,6 +13,7 @@ from rich.table import Table
 from byline.app.cli_engine import COMMANDS
 from byline.app.cli_law import LAW_COMMANDS
 from byline.app.cli_money import COMMANDS as MONEY_COMMANDS
+from byline.app.cli_payout import COMMANDS as PAYOUT_COMMANDS
 from byline.app.cli_signals import COMMANDS as SIGNAL_COMMANDS
 from byline.app.home import Home, register
 from byline.app.terminal import (
@@ -272,7 +273,7 @@ def demo_command(
     say(as_json, told, f"The report is {told['report']}: open it in a browser. {told['seconds']['total']:.0f} seconds.")
 
 
-for _command in (*COMMANDS, *MONEY_COMMANDS, *SIGNAL_COMMANDS):
+for _command in (*COMMANDS, *PAYOUT_COMMANDS, *MONEY_COMMANDS, *SIGNAL_COMMANDS):
     app.command(_command.__name__.removesuffix("_command"))(_command)
 
 

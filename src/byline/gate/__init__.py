@@ -5,6 +5,7 @@ Pure functions: no database and no clock.
 
 from byline.gate.decide import Neighbour, decide, decide_all
 from byline.gate.duplicates import Clusters, NearCopy, find_clusters
+from byline.gate.excerpts import Excerpt, credited_works, find_excerpts, own_lengths
 from byline.gate.licence import LicenceReading, read_licence
 from byline.gate.manifest import (
     AbsenceProof,
@@ -20,14 +21,18 @@ from byline.gate.manifest import (
 __all__ = [
     "AbsenceProof",
     "Clusters",
+    "Excerpt",
     "LicenceReading",
     "NearCopy",
     "Neighbour",
     "PlacedEntry",
+    "credited_works",
     "decide",
     "decide_all",
     "find_clusters",
+    "find_excerpts",
     "freeze",
+    "own_lengths",
     "prove_absence",
     "read_licence",
     "read_manifest",

@@ -163,8 +163,12 @@ def _words(text: str, known: dict[str, int]) -> Hashes:
     plain = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text).casefold())
     found = _WORD.findall(plain)
     for word in set(found).difference(known):
-        known[word] = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest())
+        known[word] = word_hash(word)
     return np.array([known[word] for word in found], dtype=np.uint64)
+
+
+def word_hash(word: str) -> int:
+    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest())
 
 
 def _shingles(words: Hashes) -> Hashes:
