@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from byline.app.home import Home
-from byline.core import AppError, LedgerError, PartyId, Problem, party_id
+from byline.core import AppError, LedgerError, PartyId, Problem, WorkId, party_id
 from byline.ledger import (
     Applied,
     BankReport,
@@ -113,10 +114,10 @@ def apply_answers(home: Home, reports: Sequence[BankReport], now: datetime) -> A
 def release_held(home: Home, now: datetime) -> tuple[int, list[Problem]]:
     """Pay out of held money what claims, withdrawals and decisions of by now have made somebody's; how many moves."""
     people, book = people_of(home), book_of(home)
-    days: dict[date, dict[Any, Division]] = {}
+    divisions = cache(people.divisions_on)
 
-    def divide(work: Any, on: date) -> Division:
-        return days.setdefault(on, people.divisions_on(on))[work] if on not in days else days[on][work]
+    def divide(work: WorkId, on: date) -> Division:
+        return divisions(on)[work]
 
     released, problems = 0, []
     for name in home.journal.settlement_ids():
