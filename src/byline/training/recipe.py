@@ -12,7 +12,7 @@ class Recipe:
 
     effort: str = "demo"
     seed: int = 0
-    vocabulary: int = 2048
+    vocabulary: int = 1024
     width: int = 96  # of the residual stream
     inner: int = 256  # of the feed-forward layers
     layers: int = 2
