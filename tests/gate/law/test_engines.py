@@ -70,14 +70,14 @@ ENGINES = {place: CedarEngine(load_pack(place)) for place in JURISDICTIONS}
 def test_cedar_agrees(vectors, reading, on):
     for place, engine in ENGINES.items():
         rulings = [rule_on(load_pack(place), facts, on, reading) for facts in vectors]
-        engine.check(rulings, vectors)
+        engine.check([ruling.outcome for ruling in rulings], vectors, on, reading)
 
 
 def test_cedar_would_notice():
     pack = load_pack("EU")
     other = rule_on(pack.without("eu-pirated-source"), CLEAN | {"piracy_source": True}, ON)
     with pytest.raises(GateError, match="piracy_source") as caught:
-        ENGINES["EU"].check([other], [CLEAN | {"piracy_source": True}])
+        ENGINES["EU"].check([other.outcome], [CLEAN | {"piracy_source": True}], ON, Reading.PLAIN)
     assert caught.value.code == "engines-differ"
 
 
@@ -372,6 +372,18 @@ def test_other_works_are_refused():
     with pytest.raises(GateError) as caught:
         compare(table, setting, setting, then=FactTable.of([CLEAN]))
     assert caught.value.code == "tables-differ"
+
+
+def test_cedar_in_another_process_comes_to_the_same_and_would_notice(monkeypatch):
+    table, packs = FactTable.of([CLEAN, LICENSED]), load_packs(["EU"])
+    here, there = (judge_all(table, packs, ON, cedar=True, processes=count) for count in (0, 1))
+    assert [there.of(n) for n in range(2)] == [here.of(n) for n in range(2)]
+    wrong = ([Outcome.DENY], [LICENSED])
+    monkeypatch.setattr("byline.gate.law.table._to_check", lambda *arguments: wrong)
+    for processes in (0, 1):
+        with pytest.raises(GateError) as caught:
+            judge_all(table, packs, ON, cedar=True, processes=processes)
+        assert caught.value.code == "engines-differ"
 
 
 def test_no_packs_are_refused():

@@ -20,7 +20,7 @@ from typing import Any
 from byline.core import GateError
 from byline.gate.law.condition import Condition, Every, Question
 from byline.gate.law.pack import Effect, Pack, Reading, Rule
-from byline.gate.law.ruling import Outcome, Ruling
+from byline.gate.law.ruling import Outcome
 from byline.gate.law.vocabulary import Fact, Facts, Value, vocabulary
 
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -63,14 +63,11 @@ class CedarEngine:
         rest = iter(self._allowed("consider", [each for each, yes in zip(contexts, train, strict=True) if not yes]))
         return [Outcome.ALLOW if yes else Outcome.REVIEW if next(rest) else Outcome.DENY for yes in train]
 
-    def check(self, rulings: Sequence[Ruling], vectors: Sequence[Facts]) -> None:
-        """Hold rulings of one day and reading against Cedar. Raises: GateError("engines-differ") naming the facts."""
-        if not rulings:
-            return
-        found = self.outcomes(vectors, rulings[0].on, rulings[0].reading)
-        for ruling, outcome, facts in zip(rulings, found, vectors, strict=True):
-            ours = Outcome.ALLOW if ruling.outcome.permits else ruling.outcome
-            if ours is not outcome:
+    def check(self, read: Sequence[Outcome], vectors: Sequence[Facts], on: date, reading: Reading) -> None:
+        """Hold outcomes as we read them against Cedar's. Raises: GateError("engines-differ") naming the facts."""
+        found = self.outcomes(vectors, on, reading)
+        for ours, outcome, facts in zip(read, found, vectors, strict=True):
+            if outcome is not (Outcome.ALLOW if ours.permits else ours):
                 says = f"{self.pack.jurisdiction}: read as {ours}, by Cedar {outcome}, for {dict(facts)}"
                 raise GateError("engines-differ", says, "use neither; report it with these facts")
 

@@ -8,9 +8,11 @@ Suffixes: N works, V distinct vectors.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from importlib.util import find_spec
+from multiprocessing import get_context
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +20,7 @@ import numpy.typing as npt
 from byline.core import GateError
 from byline.gate.law.cedar import CedarEngine
 from byline.gate.law.condition import Question, questions
-from byline.gate.law.pack import Pack, Reading
+from byline.gate.law.pack import Effect, Pack, Reading
 from byline.gate.law.ruling import SEVERITY, Outcome, Ruling, rule_on
 from byline.gate.law.vocabulary import Facts, Value, vocabulary
 
@@ -122,29 +124,39 @@ class Judged:
 def judge(
     table: FactTable, pack: Pack, on: date, reading: Reading = Reading.PLAIN, *, cedar: bool | None = None
 ) -> Judged:
-    """The rulings of a pack on all works. Each distinct vector is also put to Cedar, which must agree.
+    """The rulings of a pack on all works. Each vector that could matter to Cedar is also put to it, and it must agree.
 
     `cedar`: None asks Cedar if cedarpy is installed; True demands it; False leaves it out.
     Raises: GateError("engines-differ"), GateError("rights-missing") and those of `CedarEngine`.
     """
+    judged = _read(table, pack, on, reading)
+    if _wanted(cedar):
+        _check(pack, *_to_check(table, judged, on, reading), on, reading)
+    return judged
+
+
+def _read(table: FactTable, pack: Pack, on: date, reading: Reading) -> Judged:
     first_V, which_N = table.vectors(pack, on, reading)
-    vectors = [table.row(index) for index in first_V.tolist()]
-    rulings = tuple(rule_on(pack, facts, on, reading) for facts in vectors)
-    engine = _engine(pack, cedar)
-    if engine is not None:
-        engine.check(rulings, vectors)
+    rulings = tuple(rule_on(pack, table.row(index), on, reading) for index in first_V.tolist())
     return Judged(pack, rulings, first_V, which_N)
 
 
-def _engine(pack: Pack, cedar: bool | None) -> CedarEngine | None:
-    if cedar is False:
-        return None
-    try:
-        return CedarEngine(pack)
-    except GateError as fault:
-        if fault.code != "rights-missing" or cedar:
-            raise
-        return None
+def _to_check(table: FactTable, judged: Judged, on: date, reading: Reading) -> tuple[list[Outcome], list[Facts]]:
+    """An outcome and facts for each vector that rules other than duties, which are no policies, can tell apart."""
+    deciding = replace(judged.pack, rules=tuple(rule for rule in judged.pack.rules if rule.effect is not Effect.DUTY))
+    firsts = table.vectors(deciding, on, reading)[0].tolist()
+    read = set(judged.pack.facts)
+    facts: list[Facts] = [{name: v for name, v in table.row(index).items() if name in read} for index in firsts]
+    return [judged.of(index).outcome for index in firsts], facts
+
+
+def _check(pack: Pack, outcomes: Sequence[Outcome], facts: Sequence[Facts], on: date, reading: Reading) -> None:
+    """In a process of its own or here."""
+    CedarEngine(pack).check(outcomes, facts, on, reading)
+
+
+def _wanted(cedar: bool | None) -> bool:
+    return cedar if cedar is not None else find_spec("cedarpy") is not None
 
 
 @dataclass(frozen=True)
@@ -180,9 +192,24 @@ def judge_all(
     packs: Sequence[Pack],
     on: date,
     reading: Reading = Reading.PLAIN,
-    **options: Any,
+    *,
+    cedar: bool | None = None,
+    processes: int = 0,
 ) -> Judgement:
-    """`judge` under several packs. Raises: GateError("no-packs") and those of `judge`."""
+    """`judge` under several packs. `processes`: Cedar is asked in that many others, while this one reads on.
+
+    Raises: GateError("no-packs") and those of `judge`.
+    """
     if not packs:
         raise GateError("no-packs", "no jurisdiction was asked for", "name at least one, e.g. EU")
-    return Judgement(tuple(judge(table, pack, on, reading, **options) for pack in packs))
+    if not processes or not _wanted(cedar):
+        return Judgement(tuple(judge(table, pack, on, reading, cedar=cedar) for pack in packs))
+    judged, checks = [], []
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        for pack in packs:
+            judged.append(_read(table, pack, on, reading))
+            to_check = _to_check(table, judged[-1], on, reading)
+            checks.append(pool.submit(_check, pack, *to_check, on, reading))
+        for check in checks:
+            check.result()
+    return Judgement(tuple(judged))
