@@ -50,7 +50,7 @@ class Journal:
 
     def adjust(self, corrected: Settlement, replaces: str, effective: date, because: str, recorded: datetime) -> bool:
         """Book the differences between `corrected` and what stands for its events: settlement `replaces` and the
-        adjustments of it so far. False if there are none.
+        adjustments of it so far. False if there are none: a correction that moves no money is not recorded.
 
         Raises: LedgerError("no-such-settlement"), LedgerError("adjustment-differs"), LedgerError("naive-time").
         """
@@ -155,7 +155,7 @@ class Journal:
         return settlement
 
     def adjustments(self, settlement_id: str) -> list[Adjustment]:
-        """The corrections of a settlement, oldest first; the last one holds what is true of its events now."""
+        """The corrections of a settlement, oldest first; the last one holds what is due for its events now."""
         query = sa.select(RUN.c.inputs).join_from(RUN, ENTRY, RUN.c.id == ENTRY.c.settlement)
         query = query.where(RUN.c.replaces == settlement_id).group_by(RUN.c.id, RUN.c.inputs)
         with self.engine.connect() as connection:
