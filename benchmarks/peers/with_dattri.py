@@ -55,7 +55,7 @@ def tracin(bench, recorded):
     queries = recorded.queries
     asked_of = [torch.stack(part) for part in zip(*queries, strict=True)] if isinstance(queries[0], tuple) else None
     scores_NQ = attributor.attribute(
-        _loader(examples if isinstance(examples, tuple) else (examples,), 64),
+        _loader(examples if isinstance(examples, tuple) else (examples,), 256),
         _loader(asked_of or (torch.stack(queries),), len(queries)),
     )
     settings = {"checkpoints": list(weights), "weights": "summed learning rate around each", "projection": None}
