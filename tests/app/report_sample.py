@@ -138,6 +138,7 @@ def _check() -> dict[str, Any]:
         "lambda_low": 0.37,
         "lambda_high": 0.73,
         "retrainings": 18,
+        "shown": "BM25",
         "beats_bm25": True,
         "sentence": "The ranking is right more often than a word search, and far from always.",
         "coverage": 0.79,

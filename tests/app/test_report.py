@@ -151,6 +151,7 @@ def expected_words(data):
         yield from (signed(method[key], 2) for key in ("spearman", "low", "high", "pearson", "slope"))
         yield percent(method["top1"])
     yield from (check["sentence"], "79%", "0.58", "0.37", "0.73", "18 retrainings")
+    yield f"with the truth is {signed(check['methods'][1]['spearman'], 2)}, where 1"  # of the method that colours
     money = data["money"]
     yield from (money[key] for key in ("received", "commission", "held", "allocated", "formula", "copycat_gain"))
     for rows in (money["payees"], money["flow"], money["events"], money["split"]):

@@ -157,7 +157,8 @@ def attribute_command(
     if not as_json:
         for passage in told["passages"]:
             print_passage(passage)
-    say(as_json, told, f"Kept in {training.home.training(name) / 'attribution.json'}.")
+    kept = training.home.training(name) / "attribution.json"
+    say(as_json, told, f"Passages by the sketches, for reading; the period by the transport, for money: {kept}.")
 
 
 @app.command("evaluate")

@@ -97,7 +97,7 @@ def ask(training: Training, today: date, progress: Progress, tell: Tell) -> None
     behind = ", ".join(f"{line['id']} {line['ppb'] / PPB:.0%}" for line in lines)
     rest = first["contributor"]["shares"]["unattributed_ppb"] / PPB
     tell(f"It wrote, after “{first['title']}”: “{' '.join(first['text'].split())}”")
-    tell(f"Behind it: {behind}; unattributed {rest:.0%}.")
+    tell(f"Behind it, by the sketches: {behind}; unattributed {rest:.0%}.")
     measured = evaluate(training, evaluation_passages(training, parties), parties, today, progress)
     byline, sketch, bm25, chance = (method["spearman"] for method in measured["methods"])
     tell(

@@ -22,12 +22,13 @@ LIMITS = (
     "was measured on a few contributors with much data; for others it may be lower.",
     "Leave-one-out retraining asks about this one run (same seed and order). Another seed would give other numbers.",
     "Intervals of shares are 90 % intervals for the spread of single examples; they do not contain the error of the "
-    "method. How many retrained changes they hold is shown above.",
+    "method. The intervals whose hits are counted above are others: of effects, as wide as the misses for other "
+    "people.",
     "A high score says that training on a work made an output likelier. It does not say that anything was copied; "
     "verbatim overlaps are listed apart.",
     "The tokenizer was learned on all admitted works, held-out spans included, also in retrainings that leave a "
     "contributor out.",
-    "The sketches behind the passages do not hold the norm layers; the shares that money goes by hold every parameter.",
+    "The sketches behind the passages do not hold the norm layers; the shares that money goes by hold all parameters.",
     "The contributor is the president who gave or signed the speech; speech writers are not recorded, but for one "
     "made-up agreement that shows how a split works.",
 )
@@ -48,7 +49,7 @@ def report_data(training: Training, made: dict[str, Any]) -> dict[str, Any]:
         "corpus": _corpus(training),
         "training": _training(kept["training"]),
         "passages": [_passage(training, passage, evidence) for passage in kept["attribution"]["passages"]],
-        "check": _check(kept["evaluation"], slope),
+        "check": _check(kept["evaluation"], slope, kept["attribution"]["method"]),
         "money": _money(training, settlement, settled["statements"]),
         "verify": _verify(home, settled["statements"]),
         "limits": list(LIMITS),
@@ -132,7 +133,8 @@ def _work(training: Training, work: WorkId) -> dict[str, Any]:
     return {"title": found.title, "contributor": training.credit(work), "year": found.created.year}
 
 
-def _check(told: dict[str, Any], slope: float) -> dict[str, Any]:
+def _check(told: dict[str, Any], slope: float, shown: str) -> dict[str, Any]:
+    """`shown`: the method by which passages are coloured, which is not the one that money goes by."""
     names = [
         f"{'passage' if query['kind'] == 'held-out' else 'prompt'}: {query['title']}"
         + (f" ({query['author']})" if query["author"] else "")
@@ -160,6 +162,7 @@ def _check(told: dict[str, Any], slope: float) -> dict[str, Any]:
         "lambda_low": measured["low_ppm"] / PPM,
         "lambda_high": measured["high_ppm"] / PPM,
         "retrainings": len(told["contributors"]),
+        "shown": shown,
         "beats_bm25": better,
         "sentence": sentence,
         "coverage": told["coverage"],

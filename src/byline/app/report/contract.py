@@ -81,6 +81,7 @@ CONTRACT: dict[str, Any] = {
         "lambda_low": _NUMBER,
         "lambda_high": _NUMBER,
         "retrainings": _COUNT,
+        "shown": _TEXT,
         "beats_bm25": _FLAG,
         "sentence": _TEXT,
         "coverage": _MAYBE,

@@ -83,7 +83,7 @@ def _view(data: dict[str, Any]) -> dict[str, Any]:
         "hero": pages[0],
         "generated": [page for page in pages[1:] if page.passage["kind"] == "generated"],
         "heldout": [page for page in pages[1:] if page.passage["kind"] != "generated"],
-        "ours": _ours(data["check"]["methods"]),
+        "shown": _shown(data["check"]),
         "shelf": shelf_chart(data["corpus"]),
         "loss": loss_chart(training["losses"], training["unigram"], training["heldout"]),
         "scatter": check_chart(pairs, colours[-1]),
@@ -105,9 +105,9 @@ def _page(passage: dict[str, Any], numbers: dict[str, int], colours: dict[str, i
     )
 
 
-def _ours(methods: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The row of the method that the shares came from: Byline's own, else the first."""
-    return next((m for m in methods if m["method"].lower().startswith("byline")), methods[0] if methods else None)
+def _shown(check: dict[str, Any]) -> dict[str, Any] | None:
+    """The row of the method by which passages are coloured and their shares drawn, if it was measured."""
+    return next((m for m in check["methods"] if m["method"] == check["shown"]), None)
 
 
 def _whole(number: float) -> str:
