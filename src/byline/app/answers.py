@@ -15,11 +15,11 @@ from byline.app.carried import METHOD, left_out_effects, period_scores
 from byline.app.home import cluster_of, write_json
 from byline.app.model import Progress, Training, silent, trained_texts
 from byline.app.passages import Passage
-from byline.app.shortlist import evidence_lists, fitted_blend
+from byline.app.shortlist import Channels, evidence_lists, fitted_blend
 from byline.attribution import GroupScores, group_scores, share_table
 from byline.core import ExampleId, PartyId, ScoreTable, WorkId
 from byline.evaluation import Conformal, LeaveOut, agreement, reliability, slope
-from byline.lookup import BM25, Overlap, TextIndex, words
+from byline.lookup import Overlap, TextIndex, words
 from byline.training import (
     Job,
     Retraining,
@@ -237,7 +237,10 @@ def evaluate(
         for party in parties
     ]
     sketched, _ = score_segments(training, passages)
-    tables = [sketched, lexical_scores(training, passages), random_scores(training, passages)]
+    channels = Channels(training)
+    lexical_QN = channels.lexical(passages).astype(np.float32)
+    lexical = ScoreTable(lexical_QN, tuple(p.id for p in passages), channels.ids, "bm25")
+    tables = [sketched, lexical, random_scores(training, passages)]
     carried_CQ = left_out_effects(training, passages, examples, progress)  # before all cores are busy
     retraining = Retraining(jobs)
     model = training.model()
@@ -261,7 +264,7 @@ def evaluate(
         "methods": [each.to_json() for each in measured],
         "reliability": reliability(training.run.id, measured[0], truth).to_json(),
         "coverage": _coverage(carried_CQ, truth.actual_CQ),
-        "blend": asdict(fitted_blend(training, passages, list(examples.values()), truth.actual_CQ)),
+        "blend": asdict(fitted_blend(channels, passages, list(examples.values()), truth.actual_CQ)),
     }
     write_json(training.home.training(training.name) / "evaluation.json", told)
     return told
@@ -279,14 +282,6 @@ def _coverage(predicted_CQ: Floats, actual_CQ: Floats) -> float:
         low_Q, high_Q = interval.interval(ratio * predicted_CQ[c], np.ones(predicted_CQ.shape[1]))
         held.append((low_Q <= actual_CQ[c]) & (actual_CQ[c] <= high_Q))
     return float(np.mean(held))
-
-
-def lexical_scores(training: Training, passages: Sequence[Passage]) -> ScoreTable:
-    """BM25 of each passage's text against each training example's text."""
-    ids, text_of = training.run.store.example_ids, trained_texts(training)
-    index = BM25({example: text_of[WorkId(example)] for example in ids})
-    rows = [index.scores(training.corpus.tokenizer.decode(list(p.tokens[p.start :]))) for p in passages]
-    return ScoreTable(np.stack(rows).astype(np.float32), tuple(p.id for p in passages), ids, "bm25")
 
 
 def random_scores(training: Training, passages: Sequence[Passage]) -> ScoreTable:

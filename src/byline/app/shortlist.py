@@ -86,10 +86,9 @@ def evidence_lists(training: Training, passages: Sequence[Passage]) -> tuple[lis
 
 
 def fitted_blend(
-    training: Training, passages: Sequence[Passage], members: Sequence[set[str]], actual_CQ: Floats
+    channels: Channels, passages: Sequence[Passage], members: Sequence[set[str]], actual_CQ: Floats
 ) -> Blend:
     """Weights of both channels, by what retraining showed of contributors: a list by it is for other passages."""
-    channels = Channels(training)
     member_NC = np.array([[float(example in mine) for mine in members] for example in channels.ids])
     sums = {"gradient": channels.gradient(passages) @ member_NC, "lexical": channels.lexical(passages) @ member_NC}
     return fit_blend(sums, actual_CQ.T)
