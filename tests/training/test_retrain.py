@@ -1,5 +1,8 @@
 """Retraining in processes of their own gives the bits of retraining here, however many run at once."""
 
+import multiprocessing
+import time
+
 import pytest
 import torch
 
@@ -67,3 +70,15 @@ def test_a_fault_in_a_process_comes_back_whole(tmp_path):
     with pytest.raises(TrainingError) as fault:
         Retraining([Job(tmp_path, frozenset(), ())]).wait()
     assert fault.value.code == "no-training" and fault.value.fix
+
+
+def test_a_process_that_is_killed_is_told_not_waited_for(jobs):
+    retraining = Retraining(jobs, processes=1)
+    before = time.monotonic()
+    while not (workers := multiprocessing.active_children()) and time.monotonic() < before + 60:
+        time.sleep(0.05)
+    for worker in workers:
+        worker.kill()
+    with pytest.raises(TrainingError) as fault:
+        retraining.wait()
+    assert fault.value.code == "worker-died"

@@ -5,8 +5,9 @@ One process per core, and every process trains on one thread, so the weights do 
 
 import multiprocessing
 import os
-import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.sharedctypes import SynchronizedArray
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import torch
 
 from byline.capture import weights_digest
+from byline.core import TrainingError
 from byline.training.folder import load_corpus, load_model
 from byline.training.language_model import token_log_likelihood, train
 
@@ -48,28 +50,37 @@ class Outcome:
 
 
 class Retraining:
-    """Jobs running in processes of their own. `wait` returns the outcomes in the order of the jobs."""
+    """Jobs running in processes of their own. `wait` returns the outcomes in the order of the jobs.
+
+    An executor notices when a process dies (killed for want of memory, say); multiprocessing.Pool waits for ever.
+    """
 
     def __init__(self, jobs: Sequence[Job], processes: int | None = None) -> None:
         context = multiprocessing.get_context("spawn")
         self.steps = context.Array("i", len(jobs))
         workers = min(len(jobs), processes or os.cpu_count() or 1)
-        self._pool = context.Pool(workers, initializer=_share, initargs=(self.steps,))
-        self._result = self._pool.starmap_async(run_job, list(enumerate(jobs)), chunksize=1)
-        self._pool.close()
+        self._pool = ProcessPoolExecutor(workers, context, initializer=_share, initargs=(self.steps,))
+        self._running = [self._pool.submit(run_job, index, job) for index, job in enumerate(jobs)]
 
     def wait(self, progress: Steps | None = None) -> list[Outcome]:
+        """Raises: TrainingError("worker-died"), and whatever a job raised."""
         try:
-            while not self._result.ready():
+            while wait(self._running, 0.2, FIRST_EXCEPTION).not_done and not self._failed():
                 if progress is not None:
                     progress(self.steps[:])
-                time.sleep(0.2)
+            done = [each.result() for each in (*self._failed(), *self._running)]  # a fault first
             if progress is not None:
                 progress(self.steps[:])
-            return self._result.get()
+            return done
+        except BrokenProcessPool as fault:
+            raise TrainingError(
+                "worker-died", "a process that was retraining is gone", "free some memory and run it again"
+            ) from fault
         finally:
-            self._pool.terminate()
-            self._pool.join()
+            self._pool.shutdown(wait=not self._failed(), cancel_futures=True)
+
+    def _failed(self) -> list[Future[Outcome]]:
+        return [each for each in self._running if each.done() and each.exception() is not None]
 
 
 def run_job(index: int, job: Job) -> Outcome:
