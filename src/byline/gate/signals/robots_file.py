@@ -70,8 +70,9 @@ def longest(lines: tuple[Line, ...], keys: tuple[str, ...], path: str) -> list[L
             continue
         pattern = pattern_of(line)
         if pattern and len(pattern) >= length and matches(pattern, path):
-            best = [*best, line] if len(pattern) == length else [line]
-            length = len(pattern)
+            if len(pattern) > length:
+                best, length = [], len(pattern)
+            best.append(line)
     return best
 
 
