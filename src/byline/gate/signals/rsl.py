@@ -160,8 +160,9 @@ def _governing(root: "Element", path: str) -> list["Element"]:
         url = (content.get("url") or "").strip()
         pattern = normal(path_of(url)) if url else path
         if matches(pattern, path) and len(pattern) >= length:
-            best = [*best, content] if len(pattern) == length else [content]
-            length = len(pattern)
+            if len(pattern) > length:
+                best, length = [], len(pattern)
+            best.append(content)
     return best
 
 
