@@ -5,7 +5,7 @@ export HF_HUB_OFFLINE = 1
 
 .PHONY: help demo test test-slow lint bench bench-truth bench-embedder bench-peers clean
 help:
-	@echo "make demo       train, attribute, check by retraining, pay, report; 5 to 8 minutes on 2 cores"
+	@echo "make demo       train, attribute, check by retraining, pay, report; 4 to 7 minutes on 2 cores"
 	@echo "make test       lint and all tests but the slow ones"
 	@echo "make test-slow  the slow ones: whole trainings, the whole demo"
 	@echo "make lint       ruff, mypy, import contracts"
