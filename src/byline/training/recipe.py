@@ -23,7 +23,7 @@ class Recipe:
     base_learning_rate: float = 3e-3
     epochs: int = 4
     batch: int = 16
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     warmup: float = 0.1  # part of the steps
     beta2: float = 0.99
     epsilon: float = 1e-5  # large, so that the training is smooth enough to be differentiated
