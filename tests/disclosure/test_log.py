@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byline.core import DisclosureError, leaf_hash, merkle_root, sha256_hex, verify_consistency, verify_inclusion
-from byline.disclosure import Log, create_key, entry_hash, read_checkpoint
+from byline.disclosure import Log, create_key, entry_bytes, entry_hash, read_checkpoint
 
 APPENDER = """
 import sys
@@ -45,7 +45,30 @@ def test_a_leaf_is_the_rfc6962_hash_of_canonical_json(log):
     assert log.append("filing", "cd" * 32) == 1
     first = leaf_hash(b'{"digest":"' + b"ab" * 32 + b'","type":"statement"}')
     assert log.leaves() == [first, entry_hash("filing", "cd" * 32)]
-    assert (log.folder / "leaves").read_text().splitlines()[0] == f"{first.hex()} statement"
+    assert (log.folder / "leaves").read_text().splitlines()[0] == f"{first.hex()} statement {'ab' * 32}"
+
+
+def test_lines_of_an_older_byline_are_read_and_added_to(log):
+    old = entry_hash("statement", "ab" * 32)
+    log.folder.mkdir()
+    (log.folder / "leaves").write_text(f"{old.hex()} statement\n")
+    assert log.append("filing", "cd" * 32) == 1
+    assert log.leaves() == [old, entry_hash("filing", "cd" * 32)]
+    assert [leaf.entry() for leaf in log.entries()] == [None, entry_bytes("filing", "cd" * 32)]
+
+
+def test_many_leaves_stand_side_by_side(log):
+    assert log.append_all("opt-out", [sha256_hex(bytes([i])) for i in range(5)]) == 0
+    assert log.append_all("opt-out", []) == 5
+    assert log.append_all("claim", ["ab" * 32, "cd" * 32]) == 5
+    assert [leaf.kind for leaf in log.entries()] == ["opt-out"] * 5 + ["claim"] * 2
+
+
+@pytest.mark.parametrize("digest", ["", "two words", "line\nline", "é"])
+def test_digests_that_would_break_the_file(log, digest):
+    with pytest.raises(DisclosureError) as fault:
+        log.append("statement", digest)
+    assert fault.value.code == "bad-leaf"
 
 
 def test_a_checkpoint_is_a_signed_note(log, key):
@@ -104,11 +127,21 @@ def test_a_torn_last_line_was_never_there(log, key):
         (log.folder / "leaves").write_bytes(whole + b"0" * cut)
         assert len(log.leaves()) == 3
     log.append("statement", "ef" * 32)
-    assert (log.folder / "leaves").read_bytes() == whole + f"{log.leaves()[3].hex()} statement\n".encode()
+    assert (log.folder / "leaves").read_bytes() == whole + f"{log.leaves()[3].hex()} statement {'ef' * 32}\n".encode()
     assert read_checkpoint(log.checkpoint(key), key.public).size == 4
 
 
-@pytest.mark.parametrize("line", [b"\n", b"zz" * 32 + b" statement\n", b"ab" * 32 + b"\n", b"ab" * 31 + b" x\n"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\n",
+        b"zz" * 32 + b" statement\n",
+        b"ab" * 32 + b"\n",
+        b"ab" * 31 + b" x\n",
+        b"ab" * 32 + b" statement " + b"cd" * 32 + b"\n",  # a leaf under another document's digest
+        b"ab" * 32 + b" statement " + b"cd" * 32 + b" more\n",
+    ],
+)
 def test_a_broken_line_inside_is_corruption(log, line):
     fill(log, 1)
     with (log.folder / "leaves").open("ab") as file:

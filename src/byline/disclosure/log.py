@@ -1,15 +1,15 @@
 """The transparency log: a Merkle tree (RFC 6962) over everything that was published, in a folder.
 
-`leaves` is a text file to which lines are only ever added: a leaf hash in hex, a blank, and the type of the document.
-`checkpoint` is the newest signed tree head (C2SP tlog-checkpoint). A leaf is the hash of a type and a digest; no
-personal data gets in, and a digest is of a document with a random salt, so erasing the document erases what the leaf
-could tell. A line without its end, left by a process that was killed, was never part of the log. Tiles are not
-published: a reader takes the whole file (65 bytes and a word per leaf).
+`leaves` is a text file to which lines are only ever added: a leaf hash in hex, the type of the document, and its digest
+(lines written before digests were kept end with the type). `checkpoint` is the newest signed tree head (C2SP
+tlog-checkpoint). A leaf is the hash of a type and a digest; no personal data gets in, and a digest is of a document
+with a random salt, so erasing the document erases what the leaf could tell. A line without its end, left by a process
+that was killed, was never part of the log. `disclosure.tiles` publishes all of it as C2SP tiles.
 """
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,10 @@ from pathlib import Path
 from byline.core import (
     DisclosureError,
     canonical_json,
-    consistency_proof,
-    inclusion_proof,
     leaf_hash,
-    merkle_root,
 )
 from byline.disclosure.notes import PublicKey, SigningKey, decode64, encode64
+from byline.disclosure.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +51,27 @@ def read_checkpoint(note: str, key: PublicKey) -> Checkpoint | None:
     return checkpoint if len(root) == 32 and key.accepts(checkpoint.text(), lines[4]) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One line of the log. `digest` is empty in lines written before digests were kept."""
+
+    hash: bytes
+    kind: str
+    digest: str
+
+    def entry(self) -> bytes | None:
+        """What the leaf is the hash of, if it is known: this is what a bundle of entries publishes."""
+        return entry_bytes(self.kind, self.digest) if self.digest else None
+
+
+def entry_bytes(kind: str, digest: str) -> bytes:
+    """What is logged of a document: `kind` says what it is, `digest` (hex) is over its salted content."""
+    return canonical_json({"digest": digest, "type": kind})
+
+
 def entry_hash(kind: str, digest: str) -> bytes:
-    """Leaf hash of a document: `kind` says what it is, `digest` (hex) is over its salted content."""
-    return leaf_hash(canonical_json({"digest": digest, "type": kind}))
+    """Leaf hash of a document."""
+    return leaf_hash(entry_bytes(kind, digest))
 
 
 class Log:
@@ -65,24 +81,39 @@ class Log:
         self.folder = folder
 
     def append(self, kind: str, digest: str) -> int:
-        """Index of the new leaf, which is on disk when this returns.
+        """Index of the new leaf, which is on disk when this returns. Raises: as `append_all`."""
+        return self.append_all(kind, [digest])
 
-        Raises: DisclosureError("bad-leaf") if `kind` is not one lower-case word.
+    def append_all(self, kind: str, digests: Sequence[str]) -> int:
+        """Index of the first of the new leaves, which stand side by side and are on disk when this returns.
+
+        Raises: DisclosureError("bad-leaf") if `kind` is not one lower-case word or a digest not one word.
         """
         if not (kind.isascii() and kind.replace("-", "").isalnum()):
             raise DisclosureError("bad-leaf", f"{kind!r} is not a type of document", "one word, such as statement")
+        for digest in digests:
+            if not (digest.isascii() and digest.isalnum()):
+                raise DisclosureError("bad-leaf", f"{digest!r} is not a digest", "hex digits")
         with self._locked() as descriptor:
             lines, end = _complete_lines(self._path("leaves"))
             os.ftruncate(descriptor, end)
             os.lseek(descriptor, 0, os.SEEK_END)
-            os.write(descriptor, f"{entry_hash(kind, digest).hex()} {kind}\n".encode())
+            _write_all(descriptor, (f"{entry_hash(kind, each).hex()} {kind} {each}\n" for each in digests))
             os.fsync(descriptor)
         return len(lines)
 
-    def leaves(self) -> list[bytes]:
-        """Leaf hashes, oldest first."""
+    def entries(self) -> list[Leaf]:
+        """All lines, oldest first."""
         lines, _ = _complete_lines(self._path("leaves"))
         return [_leaf(line, self._path("leaves"), number) for number, line in enumerate(lines, 1)]
+
+    def leaves(self) -> list[bytes]:
+        """Leaf hashes, oldest first."""
+        return [leaf.hash for leaf in self.entries()]
+
+    def tree(self) -> Tree:
+        """All leaves as a tree, for many proofs."""
+        return Tree(self.leaves())
 
     def checkpoint(self, key: SigningKey) -> str:
         """Sign the log as it stands, keep the note in the folder and return it.
@@ -90,9 +121,9 @@ class Log:
         Raises: DisclosureError("log-rewritten") if the log no longer begins with what the last checkpoint signed.
         """
         with self._locked():
-            leaves = self.leaves()
-            self._refuse_rewritten(leaves, key.public)
-            note = Checkpoint(key.name, len(leaves), merkle_root(leaves)).signed(key)
+            tree = self.tree()
+            self._refuse_rewritten(tree, key.public)
+            note = Checkpoint(key.name, tree.size, tree.root()).signed(key)
             part = self._path("checkpoint.part")
             part.write_text(note, encoding="utf-8")
             part.rename(self._path("checkpoint"))
@@ -100,13 +131,18 @@ class Log:
 
     def inclusion(self, index: int, size: int) -> list[bytes]:
         """Proof that leaf `index` is in the tree of the first `size` leaves."""
-        return inclusion_proof(self.leaves()[:size], index)
+        return self.tree().inclusion(index, size)
+
+    def inclusions(self, indices: Iterable[int], size: int) -> list[list[bytes]]:
+        """The same for many leaves of one tree."""
+        tree = self.tree()
+        return [tree.inclusion(index, size) for index in indices]
 
     def consistency(self, old_size: int, size: int) -> list[bytes]:
         """Proof that the tree of `old_size` leaves is a prefix of the tree of `size`."""
-        return consistency_proof(self.leaves()[:size], old_size)
+        return self.tree().consistency(old_size, size)
 
-    def _refuse_rewritten(self, leaves: list[bytes], key: PublicKey) -> None:
+    def _refuse_rewritten(self, tree: Tree, key: PublicKey) -> None:
         path = self._path("checkpoint")
         if not path.exists():
             return
@@ -115,7 +151,7 @@ class Log:
             raise DisclosureError(
                 "log-rewritten", f"{path} is not signed by {key.name}", "sign with the key of the log"
             )
-        if len(leaves) < before.size or merkle_root(leaves[: before.size]) != before.root:
+        if tree.size < before.size or tree.root(before.size) != before.root:
             raise DisclosureError(
                 "log-rewritten",
                 f"{self._path('leaves')} does not begin with the {before.size} leaves that were signed",
@@ -144,11 +180,21 @@ def _complete_lines(path: Path) -> tuple[list[bytes], int]:
     return data[:end].splitlines(), end
 
 
-def _leaf(line: bytes, path: Path, number: int) -> bytes:
+def _leaf(line: bytes, path: Path, number: int) -> Leaf:
     try:
-        leaf = bytes.fromhex(line[:64].decode("ascii"))
-    except ValueError:
-        leaf = b""
-    if len(leaf) != 32 or line[64:65] != b" ":
+        words = line.decode("ascii").split(" ")
+        leaf = Leaf(bytes.fromhex(words[0]), words[1], words[2] if len(words) == 3 else "")
+    except (ValueError, IndexError):
+        leaf = Leaf(b"", "", "")
+    if len(leaf.hash) != 32 or len(line.split(b" ")) > 3:
         raise DisclosureError("log-corrupt", f"{path}:{number} is not a leaf", "restore the file from a copy")
+    if leaf.digest and entry_hash(leaf.kind, leaf.digest) != leaf.hash:
+        raise DisclosureError("log-corrupt", f"{path}:{number}: the leaf is not of its digest", "restore the file")
     return leaf
+
+
+def _write_all(descriptor: int, lines: Iterable[str]) -> None:
+    """`os.write` may take only a part of a long text."""
+    data = "".join(lines).encode()
+    while data:
+        data = data[os.write(descriptor, data) :]

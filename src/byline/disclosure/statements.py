@@ -11,7 +11,7 @@ own salted hash, so that a changed field can be named. `digest` is the SHA-256 o
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 from byline.core import BylineError, DisclosureError, digest, verify_inclusion
 from byline.disclosure.log import Log, entry_hash, read_checkpoint
 from byline.disclosure.notes import PublicKey, SigningKey, load_public
+from byline.disclosure.receipts import RECEIPTS, receipt_faults
 from byline.ledger import statement_faults
 
 FORMAT = "byline-signed-1"
@@ -54,33 +55,44 @@ class Verification:
 def sign_statement(
     body: Mapping[str, Any], log: Log, key: SigningKey, kind: str = "statement", salt: str | None = None
 ) -> dict[str, Any]:
-    """`body` sealed, signed, appended to `log`, and with its proof. `salt`: 32 hex digits, random if not given.
+    """`body` sealed, signed, appended to `log`, and with its proof. `salt`: 32 hex digits, random if not given."""
+    return sign_all([body], log, key, kind, [salt or secrets.token_hex(16)])[0]
 
-    Raises: CoreError("float-in-record"), CoreError("not-canonical"), and what `Log` raises.
+
+def sign_all(
+    bodies: Sequence[Mapping[str, Any]], log: Log, key: SigningKey, kind: str, salts: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """The same for many documents under one checkpoint: each is a leaf, and their leaves stand side by side.
+
+    The leaves are on disk before anything is signed: a process that is killed in between leaves leaves that nobody
+    holds a document for, never a document that the log does not hold.
     """
-    salt = salt or secrets.token_hex(16)
-    seal = {
+    used = salts or [secrets.token_hex(16) for _ in bodies]
+    seals = [_seal(dict(body), kind, salt) for body, salt in zip(bodies, used, strict=True)]
+    digests = [digest(seal) for seal in seals]
+    first = log.append_all(kind, digests)
+    note = log.checkpoint(key)
+    size = int(note.split("\n")[1])
+    proofs = log.inclusions(range(first, first + len(digests)), size)
+    return [
+        {
+            "statement": dict(body),
+            "seal": seal,
+            "digest": sealed,
+            "signature": key.sign(_signed_text(sealed)),
+            "log": {"checkpoint": note, "index": first + n, "size": size, "proof": [node.hex() for node in proof]},
+        }
+        for n, (body, seal, sealed, proof) in enumerate(zip(bodies, seals, digests, proofs, strict=True))
+    ]
+
+
+def _seal(body: dict[str, Any], kind: str, salt: str) -> dict[str, Any]:
+    return {
         "format": FORMAT,
         "kind": kind,
         "salt": salt,
-        "sha256": digest([salt, dict(body)]),
-        "fields": _field_hashes(dict(body), salt),
-    }
-    sealed = digest(seal)
-    index = log.append(kind, sealed)
-    checkpoint = log.checkpoint(key)
-    size = int(checkpoint.split("\n")[1])
-    return {
-        "statement": dict(body),
-        "seal": seal,
-        "digest": sealed,
-        "signature": key.sign(_signed_text(sealed)),
-        "log": {
-            "checkpoint": checkpoint,
-            "index": index,
-            "size": size,
-            "proof": [node.hex() for node in log.inclusion(index, size)],
-        },
+        "sha256": digest([salt, body]),
+        "fields": _field_hashes(body, salt),
     }
 
 
@@ -110,7 +122,7 @@ def verify_document(document: Mapping[str, Any] | str | Path, key: PublicKey | s
             raise
         return Verification((Check("shape", False, fault.message),), None)
     checks, changed = [Check("shape", True, "it is a signed document")], None
-    for name, check in _CHECKS.items():
+    for name, check in (_CHECKS | _BODY_CHECKS.get(told["seal"]["kind"], {})).items():
         try:
             fault_text, where = check(told, public)
         except (BylineError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as fault:
@@ -178,13 +190,21 @@ def _check_sums(told: Mapping[str, Any], _: PublicKey) -> _Fault:
     return "; ".join(statement_faults(told["statement"])), None
 
 
+def _check_receipt(told: Mapping[str, Any], _: PublicKey) -> _Fault:
+    return "; ".join(receipt_faults(told["seal"]["kind"], told["statement"])), None
+
+
 _CHECKS: dict[str, Callable[[Mapping[str, Any], PublicKey], _Fault]] = {
     "content": _check_content,
     "seal": _check_seal,
     "signature": _check_signature,
     "checkpoint": _check_checkpoint,
     "inclusion": _check_inclusion,
-    "sums": _check_sums,
+}
+# What a document of a kind must hold beside being whole and signed; the kind is part of the seal.
+_BODY_CHECKS: dict[str, dict[str, Callable[[Mapping[str, Any], PublicKey], _Fault]]] = {
+    "statement": {"sums": _check_sums},
+    **{kind: {"receipt": _check_receipt} for kind in RECEIPTS},
 }
 _HOLDS = {
     "content": "every field is what was sealed",
@@ -192,6 +212,7 @@ _HOLDS = {
     "signature": "the digest is signed by this key",
     "checkpoint": "the head of the log is signed by this key",
     "inclusion": "the log holds this document",
+    "receipt": "it says what a receipt of its kind must say",
     "sums": "the lines add up to the total, and all money received is accounted for",
 }
 
