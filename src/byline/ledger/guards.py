@@ -1,7 +1,7 @@
 """What a run would do to the accounts, and what stops it before it is written: references taken, accounts overdrawn."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -51,6 +51,28 @@ def refuse_overdrawn(connection: sa.Connection, postings: Sequence[Posting]) -> 
             )
 
 
+def refuse_given_away(connection: sa.Connection, postings: Sequence[Posting]) -> None:
+    """A correction may give held money to whom it belongs, but not what a vote or a claim has given away since."""
+    effected = [effect for effect in effects(connection, postings) if effect.account.startswith("held:")]
+    gone = booked_only(connection, [(effect.currency, effect.account) for effect in effected])
+    for effect in effected:
+        before, after = int(effect.before_nano), int(effect.after_nano)
+        taken = gone.get((effect.currency, effect.account), 0)
+        if taken > 0 and after > max(before, 0):
+            raise LedgerError(
+                "overdrawn",
+                f"{effect.account} would give {after} nano-{effect.currency} more than it holds: {taken} were given "
+                "away by a booking",
+                "correct the works whose money is still here",
+            )
+
+
+def booked_only(connection: sa.Connection, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Per currency and account, what bookings alone have moved: neither settlements nor their corrections."""
+    divided = sa.or_(ENTRY.c.settlement.like("settlement:%"), ENTRY.c.settlement.like("adjustment:%"))
+    return _balances_of(connection, wanted, sa.not_(divided))
+
+
 def effects(connection: sa.Connection, postings: Sequence[Posting]) -> tuple[Effect, ...]:
     moves: dict[tuple[str, str], int] = Counter()
     for each in postings:
@@ -65,10 +87,12 @@ def effects(connection: sa.Connection, postings: Sequence[Posting]) -> tuple[Eff
     )
 
 
-def _balances_of(connection: sa.Connection, wanted: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+def _balances_of(
+    connection: sa.Connection, wanted: Iterable[tuple[str, str]], *only: sa.ColumnElement[bool]
+) -> dict[tuple[str, str], int]:
     found: dict[tuple[str, str], int] = {}
     query = sa.select(ENTRY.c.currency, LEG.c.account, *summed()).join_from(LEG, ENTRY, LEG.c.entry == ENTRY.c.seq)
-    query = query.group_by(ENTRY.c.currency, LEG.c.account)
+    query = query.where(*only).group_by(ENTRY.c.currency, LEG.c.account)
     for accounts in batches(sorted({account for _, account in wanted})):
         rows = connection.execute(query.where(LEG.c.account.in_(accounts)))
         found |= {(row.currency, row.account): whole(row.high, row.low) for row in rows}

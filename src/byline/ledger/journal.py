@@ -20,7 +20,7 @@ from byline.ledger.adjustment import Adjustment, adjustment_again, posted_by_eve
 from byline.ledger.audit import problems_of
 from byline.ledger.booking import Booking
 from byline.ledger.entry import Balances, Checkpoint, Entry, Head, Posting, add_up, flat, postings_of, write_down
-from byline.ledger.guards import Effect, effects, refuse_overdrawn, refuse_taken
+from byline.ledger.guards import Effect, booked_only, effects, refuse_given_away, refuse_overdrawn, refuse_taken
 from byline.ledger.settlement import Settlement, settle_again
 from byline.ledger.tables import CHECKPOINT, ENTRY, LEG, RUN, insert_entries, read_entries, summed, whole
 from byline.registry import upgrade, writing
@@ -46,17 +46,20 @@ class Journal:
         Raises: LedgerError("event-settled") if another settlement has paid out one of the events,
         LedgerError("naive-time") if `recorded` has no time zone.
         """
-        return self._write(settlement, postings_of(settlement), recorded)
+        with writing(self.engine) as connection:
+            return _write(connection, settlement, postings_of(settlement), recorded)
 
     def adjust(self, corrected: Settlement, replaces: str, effective: date, because: str, recorded: datetime) -> bool:
         """Book the differences between `corrected` and what stands for its events: settlement `replaces` and the
         adjustments of it so far. False if there are none: a correction that moves no money is not recorded.
 
-        Raises: LedgerError("no-such-settlement"), LedgerError("adjustment-differs"), LedgerError("naive-time").
+        Raises: LedgerError("no-such-settlement"), LedgerError("adjustment-differs"), LedgerError("naive-time"),
+        LedgerError("overdrawn") if it gives held money that a booking (a vote, a claim) has given away already.
         """
         with writing(self.engine) as connection:
             adjustment, postings = _planned(connection, corrected, replaces, effective, because)
             if postings:
+                refuse_given_away(connection, postings)
                 _insert(connection, adjustment, postings, recorded, replaces)
         return bool(postings)
 
@@ -66,21 +69,12 @@ class Journal:
         Raises: LedgerError("overdrawn") if it takes more than there is, LedgerError("reference-taken") if another run
         has booked its reference, LedgerError("naive-time") and those of `Booking.refuse_if_wrong`.
         """
-        booking.refuse_if_wrong()
-        return self._write(booking, booking.postings, recorded)
+        return bool(self.book_all([booking], recorded))
 
-    def _write(
-        self, run: Settlement | Booking, postings: Sequence[Posting] | Iterator[Posting], recorded: datetime
-    ) -> bool:
+    def book_all(self, bookings: Sequence[Booking], recorded: datetime) -> int:
+        """Book them in this order, all or none; how many were new. Raises: those of `book`."""
         with writing(self.engine) as connection:
-            if connection.execute(sa.select(RUN.c.id).where(RUN.c.id == run.id)).first():
-                return False
-            postings = list(postings)
-            refuse_taken(connection, run, postings)
-            if isinstance(run, Booking):
-                refuse_overdrawn(connection, postings)
-            _insert(connection, run, postings, recorded)
-        return True
+            return sum(_book(connection, booking, recorded) for booking in bookings)
 
     def checkpoint(self, recorded: datetime) -> Checkpoint:
         """Keep the balances of now, for `check` to add up to; the one that stands there if nothing was added since."""
@@ -162,6 +156,20 @@ class Journal:
             found = connection.execute(query.order_by(sa.func.min(ENTRY.c.seq))).scalars().all()
         return [adjustment_again(json.loads(inputs)) for inputs in found]
 
+    def standing(self, settlement_id: str) -> Settlement:
+        """What is due for the events of a settlement by now: the settlement itself, or its last correction.
+
+        Raises: those of `settlement`.
+        """
+        corrections = self.adjustments(settlement_id)
+        return corrections[-1].settlement if corrections else self.settlement(settlement_id)
+
+    def given_away(self, accounts: Sequence[str], currency: str) -> dict[str, int]:
+        """Nano-units that bookings have taken from these accounts, whatever settlements and corrections put there."""
+        with self.engine.connect() as connection:
+            found = booked_only(connection, [(currency, account) for account in accounts])
+        return {account: nano for (_, account), nano in found.items() if nano > 0}
+
     def inputs(self, run_id: str) -> dict[str, Any]:
         """What a run was made of. Raises: LedgerError("no-such-settlement")."""
         with self.engine.connect() as connection:
@@ -198,6 +206,27 @@ class Journal:
 
 
 # --- inside a transaction -------------------------------------------------------------------------------------
+
+
+def _book(connection: sa.Connection, booking: Booking, recorded: datetime) -> bool:
+    booking.refuse_if_wrong()
+    return _write(connection, booking, booking.postings, recorded)
+
+
+def _write(
+    connection: sa.Connection,
+    run: Settlement | Booking,
+    postings: Sequence[Posting] | Iterator[Posting],
+    recorded: datetime,
+) -> bool:
+    if connection.execute(sa.select(RUN.c.id).where(RUN.c.id == run.id)).first():
+        return False
+    postings = list(postings)
+    refuse_taken(connection, run, postings)
+    if isinstance(run, Booking):
+        refuse_overdrawn(connection, postings)
+    _insert(connection, run, postings, recorded)
+    return True
 
 
 def _planned(
