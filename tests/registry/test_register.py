@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from evidence_samples import full_records
 
 from byline.core import (
     PPM,
@@ -200,7 +201,9 @@ def test_no_row_can_be_edited(registry: Registry, database: sa.Engine, folder: P
     registry.add(catalogue(folder, ROWS, "Saga,Cid,50%,2001-01-01\n", "Ann,,2001-01-01,2001-01-02,no\n"), TODAY)
     work = ids(registry)["Ode"]
     registry.save_decisions([Decision(work, Verdict.ADMIT, "admitted", "", ())], TODAY)
-    registry.save_manifest(Manifest(ManifestId("manifest:1"), TODAY, (), (), ""))
+    entry = ManifestEntry(work, "ab", ClusterId("cluster:1"))
+    registry.save_manifest(Manifest(ManifestId("manifest:1"), TODAY, (entry,), (), ""))
+    registry.evidence.add(full_records(work), TODAY)
     People(database, registry).add(Merge(party_id("Ann"), None, TODAY, "Reviewer", "0" * 64), TODAY)
     for table in schema.metadata.sorted_tables:
         column = table.columns.keys()[-1]

@@ -122,6 +122,8 @@ class Role(StrEnum):
     PHOTOGRAPHER = "photographer"
     PERFORMER = "performer"
     VOICE = "voice"
+    SUBJECT = "subject"  # who is shown or described: has a say, and no share unless one is agreed
+    ANNOTATOR = "annotator"
 
 
 @dataclass(frozen=True, slots=True)

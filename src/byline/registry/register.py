@@ -37,6 +37,8 @@ from byline.registry import schema
 from byline.registry.assets import Assets
 from byline.registry.catalogue import Catalogue
 from byline.registry.database import upgrade, writing
+from byline.registry.evidence import Evidence
+from byline.registry.evidence_schema import manifest_works
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -58,6 +60,7 @@ class Registry:
         self._engine = engine
         self._assets = Assets(assets)
         upgrade(engine, _MIGRATIONS, "registry_version")
+        self.evidence = Evidence(engine)
 
     # --- adding
 
@@ -100,6 +103,8 @@ class Registry:
         with writing(self._engine) as connection:
             if connection.execute(sa.select(table.c.id).where(table.c.id == manifest.id)).first() is None:
                 _insert(connection, table, [{"id": manifest.id, "body": _text(manifest)}])
+                rows = [{"manifest": manifest.id, "work": entry.work} for entry in manifest.entries]
+                _insert(connection, manifest_works, rows)
 
     # --- asking
 
