@@ -1,5 +1,6 @@
 """Money: dividing what was received, writing it down for good, and telling each payee why. Integers only."""
 
+from byline.ledger.account import Movement, PayeeAccounts
 from byline.ledger.adjustment import Adjustment
 from byline.ledger.allocate import allocate
 from byline.ledger.booking import (
@@ -14,6 +15,7 @@ from byline.ledger.booking import (
     withhold,
     withholding,
 )
+from byline.ledger.change import Bridge, Slice, Step, bridge
 from byline.ledger.contracts import (
     Contract,
     Due,
@@ -48,6 +50,10 @@ from byline.ledger.payout_csv import provider_csv, read_provider_csv
 from byline.ledger.payout_held import Unclaimed, Vote, inherited_moves, release_moves, unclaimed_list, voted_move
 from byline.ledger.payout_moves import Applied, Move, MoveKind, follow, sent
 from byline.ledger.payout_pain001 import Debtor, pain001
+from byline.ledger.period import Period, read_period
+from byline.ledger.period_faults import statement_faults
+from byline.ledger.period_statement import Asked, Bridges, Issued, period_statement
+from byline.ledger.period_words import PERIOD_KIND, money_text
 from byline.ledger.settlement import (
     COMMISSION,
     COMMONS,
@@ -61,7 +67,7 @@ from byline.ledger.settlement import (
     settle_again,
     unclaimed,
 )
-from byline.ledger.statement import amount_text, remainder_nano, statement, statement_faults
+from byline.ledger.statement import amount_text, remainder_nano, statement
 from byline.ledger.terms import (
     Mode,
     Policy,
@@ -81,16 +87,20 @@ __all__ = [
     "COMMISSION",
     "COMMONS",
     "FORMS",
+    "PERIOD_KIND",
     "RECEIVABLE",
     "RESERVE",
     "Accounts",
     "Adjustment",
     "Answer",
     "Applied",
+    "Asked",
     "BankReport",
     "Basis",
     "Batch",
     "Booking",
+    "Bridge",
+    "Bridges",
     "Carried",
     "Change",
     "Checkpoint",
@@ -101,6 +111,7 @@ __all__ = [
     "Entry",
     "Head",
     "Instruction",
+    "Issued",
     "Journal",
     "JournalAccounts",
     "Kind",
@@ -108,19 +119,24 @@ __all__ = [
     "Mode",
     "Move",
     "MoveKind",
+    "Movement",
     "OutputSums",
     "Outputs",
     "Payee",
+    "PayeeAccounts",
     "PayoutBook",
     "PayoutRule",
+    "Period",
     "Policy",
     "Pooling",
     "Posting",
     "Prior",
     "Reason",
     "Settlement",
+    "Slice",
     "Stake",
     "Standing",
+    "Step",
     "Terms",
     "Unattributed",
     "Unclaimed",
@@ -134,6 +150,7 @@ __all__ = [
     "amount_text",
     "beancount",
     "book_moves",
+    "bridge",
     "by_account",
     "canonical_stakes",
     "claim",
@@ -150,6 +167,7 @@ __all__ = [
     "inherited_moves",
     "json_lines",
     "minor_text",
+    "money_text",
     "nano_per_minor",
     "no_shares",
     "open_journal",
@@ -157,11 +175,13 @@ __all__ = [
     "own_commission",
     "pain001",
     "payable",
+    "period_statement",
     "plan_payout",
     "pooled_shares",
     "posting",
     "provider_csv",
     "read_bank",
+    "read_period",
     "read_provider_csv",
     "release",
     "release_moves",

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from byline.core import PPB, PPM, Party, RevenueEvent, Share, WorkId
-from byline.ledger.division import deductions, sums_of, traced
+from byline.ledger.formula import decimal_text, formula
 from byline.ledger.lines import Basis, Line, Settlement, payable, unclaimed
-from byline.ledger.terms import Unattributed
 
 KIND = "byline-earnings-1"
 
@@ -66,12 +65,12 @@ def statement(party: Party, settlement: Settlement, titles: Mapping[WorkId, str]
             for line in mine
         ],
         "waiting": list(_waiting(mine, settlement, titles)),
-        "terms": _terms(settlement),
+        "terms": terms_told(settlement),
         "conservation": {f"{name}_nano": str(nano) for name, nano in settlement.totals().items()},
     }
 
 
-def statement_faults(body: Mapping[str, Any]) -> list[str]:
+def earnings_faults(body: Mapping[str, Any]) -> list[str]:
     """Sums of a statement that do not come out, each as a sentence; empty if all do, or if it is no statement."""
     if body.get("kind") != KIND:
         return []
@@ -99,7 +98,7 @@ def _summary(party: Party, settlement: Settlement, mine: list[Line]) -> str:
         return f"{party.name} is due nothing of the {source}: no work of theirs holds a share in it."
     works = len({line.work for line in mine})
     by_measure = sum(line.nano for line in mine if line.basis is Basis.ATTRIBUTION)
-    lam = _decimal(settlement.terms.reliability.lambda_ppm, PPM)
+    lam = decimal_text(settlement.terms.reliability.lambda_ppm, PPM)
     return (
         f"{party.name} is due {amount_text(sum(line.nano for line in mine), currency)} of the {source}, "
         f"for {works} {'work' if works == 1 else 'works'}: {amount_text(by_measure, currency)} by measured influence, "
@@ -107,7 +106,8 @@ def _summary(party: Party, settlement: Settlement, mine: list[Line]) -> str:
     )
 
 
-def _terms(settlement: Settlement) -> dict[str, Any]:
+def terms_told(settlement: Settlement) -> dict[str, Any]:
+    """The policy, the measured reliability and the shares that a settlement went by, with their digests."""
     policy, reliability, shares = settlement.terms.policy, settlement.terms.reliability, settlement.shares
     return {
         "policy": policy.to_json(),
@@ -139,46 +139,8 @@ def _line(line: Line, event: RevenueEvent, settlement: Settlement, share: Share 
         "split_ppm": line.split_ppm,
         "amount_nano": line.amount_nano,
         "cluster_nano": line.cluster_nano,
-        "formula": _formula(line, event, settlement),
+        "formula": formula(line, event, settlement),
     }
-
-
-def _formula(line: Line, event: RevenueEvent, settlement: Settlement) -> str:
-    """The arithmetic of one line: event -> cluster, then cluster -> payee. Each result is within one whole nano-unit
-    of the left side per division made, because parts are rounded so that they add up exactly."""
-    own, all_works = line.in_cluster
-    return (
-        f"{_to_cluster(line, event, settlement)} = {line.cluster_nano}; "
-        f"{line.cluster_nano} × {own} / {all_works} × {_decimal(line.split_ppm, PPM)} = {line.amount_nano}"
-    )
-
-
-def _to_cluster(line: Line, event: RevenueEvent, settlement: Settlement) -> str:
-    policy, lam = settlement.terms.policy, _decimal(settlement.terms.reliability.lambda_ppm, PPM)
-    net, tau = event.nano - sum(deductions(event, settlement)), _decimal(policy.train_share_ppm, PPM)
-    weight, whole = line.share
-    sums = sums_of(settlement, event.id)
-    if line.basis in (Basis.FLAT, Basis.TOLL):
-        return f"{net} × {weight} / {whole}"
-    if sums and line.basis is Basis.ATTRIBUTION:
-        return f"{sums.outputs} outputs, each (price − deductions) × (1 − {tau}) × {lam} × its share, added up"
-    if sums:
-        to_prior = int(sums.prior_nano)
-        to_prior += int(sums.unattributed_nano) if policy.unattributed is Unattributed.PRIOR else 0
-        return f"{sums.training_nano if line.basis is Basis.TRAINING else to_prior} × {weight} / {whole}"
-    factor = {
-        Basis.TRAINING: f"{tau}",
-        Basis.PRIOR: f"(1 − {tau}) × (1 − {lam}{_untraced(settlement)})",
-        Basis.ATTRIBUTION: f"(1 − {tau}) × {lam}",
-    }[line.basis]
-    return f"{net} × {factor} × {weight} / {whole}"
-
-
-def _untraced(settlement: Settlement) -> str:
-    if settlement.terms.policy.unattributed is not Unattributed.PRIOR:
-        return ""
-    lam = _decimal(settlement.terms.reliability.lambda_ppm, PPM)
-    return f" + {lam} × {_decimal(traced(settlement)[1], PPB)}"
 
 
 def _waiting(mine: list[Line], settlement: Settlement, titles: Mapping[WorkId, str]) -> Iterator[dict[str, str]]:
@@ -192,9 +154,3 @@ def _waiting(mine: list[Line], settlement: Settlement, titles: Mapping[WorkId, s
         if nano:
             work = mine_by_account[account]
             yield {"work": work, "title": titles.get(work, ""), "amount_nano": str(nano), "why": "no split names it"}
-
-
-def _decimal(number: int, whole: int) -> str:
-    """`number / whole` in exact decimals; `whole` is a power of ten."""
-    digits = len(str(whole)) - 1
-    return f"{number // whole}.{number % whole:0{digits}d}".rstrip("0").removesuffix(".")
