@@ -4,10 +4,6 @@ Words are compared after NFKC and casefolding, without punctuation. A shared run
 influence. Suffixes: P words of all works, one work after the other; M pairs of equal n-grams; R shared runs.
 """
 
-import functools
-import re
-import sys
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,38 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from byline.core import LookupFault, Record, WorkId
+from byline.lookup.words import some_words, words
 
 Ints = npt.NDArray[np.int64]
 
 _UNKNOWN, _BETWEEN = -1, -2  # in place of a word's number: in no work; between two works
-
-_JOINERS = "'\u2019\u02bc\uff07\u00ad\u200b\u200c\u200d\u2060\ufeff"  # stand inside a word and are no part of it
-
-
-def words(text: str) -> list[tuple[str, int, int]]:
-    """(normalised word, start, end) of each word; the offsets are characters of `text`, end not included.
-
-    A word is a run of letters, digits and their combining marks; apostrophes, soft hyphens and zero-width characters
-    inside it are dropped ("don’t" is "dont"), any other mark divides words.
-    """
-    found = ((_normalise(match[0]), *match.span()) for match in _word_pattern().finditer(text))
-    return [word for word in found if word[0]]
-
-
-@functools.cache
-def _word_pattern() -> re.Pattern[str]:
-    marks = "".join(chr(i) for i in range(sys.maxunicode) if i < 0x1F000 and unicodedata.category(chr(i))[0] == "M")
-    more = rf"(?=['\x80-\U0010ffff])(?:[{marks}]|[{_JOINERS}]+(?=[^\W_]))"  # the look-ahead is for speed
-    return re.compile(rf"[^\W_]++(?:{more}[^\W_]*+)*+")
-
-
-@functools.lru_cache(maxsize=2**18)
-def _normalise(word: str) -> str:
-    if word.isascii():
-        return word.lower().replace("'", "")
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", word).casefold())
-    return "".join(c for c in folded if c.isalnum() or unicodedata.category(c)[0] == "M")
-
 
 @dataclass(frozen=True, slots=True)
 class Overlap(Record):
@@ -103,7 +72,7 @@ class TextIndex:
         if min_words < self.gram:
             fix = f"ask for {self.gram} words or more, or build the index with gram={min_words}"
             raise LookupFault("run-too-short", f"the index holds no runs of {min_words} words", fix)
-        query = _some_words(text)
+        query = some_words(text)
         ids_Q = np.array([self._numbers.get(word, _UNKNOWN) for word, _, _ in query], dtype=np.int32)
         start_R, place_R, words_R = self._runs(ids_Q)
         long_R = words_R >= min_words
@@ -174,13 +143,6 @@ def _outermost(work_R: Ints, start_R: Ints, words_R: Ints, place_R: Ints) -> lis
     return kept
 
 
-def _some_words(text: str) -> list[tuple[str, int, int]]:
-    found = words(text)
-    if not found:
-        raise LookupFault("empty-query", f"the query {text[:40]!r} has no words", "give a text with at least one word")
-    return found
-
-
 class BM25:
     """Okapi BM25 over `documents`, in their order (`ids`).
 
@@ -204,7 +166,7 @@ class BM25:
     def scores(self, query: str) -> npt.NDArray[np.float64]:
         """One score per document, 0 where no word is shared. Raises: LookupFault("empty-query")."""
         scores = np.zeros(len(self.ids))
-        for word, times in Counter(word for word, _, _ in _some_words(query)).items():
+        for word, times in Counter(word for word, _, _ in some_words(query)).items():
             if word in self._postings:
                 documents, weights = self._postings[word]
                 scores[documents] += times * weights
