@@ -1,6 +1,8 @@
 """Keeping the records about people: added, never edited; what is wrong is withdrawn or superseded by a later one."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import sqlalchemy as sa
@@ -34,6 +36,16 @@ _TABLE = sa.Table(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Added:
+    """The ids of records in the order given, how many records and parties were new, and faults as (place, error)."""
+
+    ids: tuple[str, ...]
+    records: int
+    parties: int
+    faults: tuple[tuple[int, RegistryError], ...]
+
+
 class People:
     """What is known about people, in the database of an opened registry (which brings the tables up to date)."""
 
@@ -43,11 +55,8 @@ class People:
 
     def add_party(self, name: str) -> Party:
         """Somebody who made none of the works: an heir, an estate, a claimant. Adding twice adds nothing."""
-        party = Party(party_id(name), name)
         with writing(self._engine) as connection:
-            if party.id not in _ids(connection, schema.parties):
-                connection.execute(sa.insert(schema.parties), {"id": party.id, "name": name})
-        return party
+            return _add_party(connection, name)
 
     def add(self, record: PeopleRecord, today: date) -> str:
         """Record it; its id. Adding the same again adds nothing.
@@ -55,23 +64,28 @@ class People:
         Raises: RegistryError("unknown-party"), ("no-such-work"), ("no-such-record") for what it refers to,
         ("circular-merge"), ("circular-succession") for a circle it would close, ("already-resolved").
         """
-        name = record_id(record)
         with writing(self._engine) as connection:
-            rows = connection.execute(sa.select(_TABLE).order_by(_TABLE.c.seq)).all()
-            if name in {row.id for row in rows}:
-                return name
-            _refuse_strangers(record, _ids(connection, schema.parties), _ids(connection, schema.works))
-            before = [_record(row) for row in rows]
-            _refuse_loose(record, {row.id for row in rows}, before)
-            _refuse_circles(Known((*before, record)))
-            row = {
-                "id": name,
-                "kind": record.KIND,
-                "body": canonical_json(record.to_json()).decode(),
-                "recorded": today,
-            }
-            connection.execute(sa.insert(_TABLE), row)
-        return name
+            return _add(connection, record, today)[0]
+
+    def add_all(self, names: Sequence[str], records: Sequence[PeopleRecord], today: date) -> Added:
+        """Add these parties and record these facts in their order: all of it, or nothing if there is any fault."""
+        with self._engine.connect() as connection:
+            before = len(_ids(connection, schema.parties))
+        faults, ids, new = [], [], 0
+        with writing(self._engine) as connection:
+            for name in names:
+                _add_party(connection, name)
+            parties = len(_ids(connection, schema.parties)) - before
+            for at, record in enumerate(records):
+                try:
+                    name, added = _add(connection, record, today)
+                    ids.append(name)
+                    new += added
+                except RegistryError as fault:
+                    faults.append((at, fault))
+            if faults:
+                connection.rollback()
+        return Added((), 0, 0, tuple(faults)) if faults else Added(tuple(ids), new, parties, ())
 
     def known(self, as_of: date | None = None) -> Known:
         """What was known at the end of a day; all by default."""
@@ -93,6 +107,28 @@ class People:
         known = self.known()
         resolved = {one.dispute for one in known.of(Resolution)}
         return tuple(one for one in known.of(Dispute) if one.id not in resolved and one.effective <= on)
+
+
+def _add_party(connection: sa.Connection, name: str) -> Party:
+    party = Party(party_id(name), name)
+    if party.id not in _ids(connection, schema.parties):
+        connection.execute(sa.insert(schema.parties), {"id": party.id, "name": name})
+    return party
+
+
+def _add(connection: sa.Connection, record: PeopleRecord, today: date) -> tuple[str, bool]:
+    """Id, and whether it is new."""
+    name = record_id(record)
+    rows = connection.execute(sa.select(_TABLE).order_by(_TABLE.c.seq)).all()
+    if name in {row.id for row in rows}:
+        return name, False
+    _refuse_strangers(record, _ids(connection, schema.parties), _ids(connection, schema.works))
+    before = [_record(row) for row in rows]
+    _refuse_loose(record, {row.id for row in rows}, before)
+    _refuse_circles(Known((*before, record)))
+    row = {"id": name, "kind": record.KIND, "body": canonical_json(record.to_json()).decode(), "recorded": today}
+    connection.execute(sa.insert(_TABLE), row)
+    return name, True
 
 
 def _record(row: sa.Row[tuple[object, ...]]) -> PeopleRecord:
