@@ -110,10 +110,11 @@ def test_I25_one_digit_changed_in_the_file_is_named(signed, tmp_path):
     [
         (("digest",), "/digest"),
         (("signature",), "/signature"),
-        (("seal", "salt"), "/seal"),
-        (("seal", "fields", "/settlement"), "/seal"),
+        (("seal", "salt"), "/seal/salt"),
+        (("seal", "fields", "/settlement"), "/seal/fields/~1settlement"),
+        (("seal", "sha256"), "/seal/sha256"),
         (("log", "checkpoint"), "/log/checkpoint"),
-        (("log", "proof", 0), "/log"),
+        (("log", "proof", 0), "/log/proof/0"),
     ],
 )
 def test_I25_changes_outside_the_statement_are_named(signed, path, names):
