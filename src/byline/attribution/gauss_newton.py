@@ -27,10 +27,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import vmap
 
 from byline.attribution.linear_update import LinearUpdate, zeros_like
-from byline.attribution.linearised import Forward, Named, attention_math
+from byline.attribution.linearised import Forward, Named, Products
 from byline.attribution.path import Path
 from byline.attribution.task import Task
 from byline.attribution.trajectory import Step, Trajectory
@@ -141,11 +140,11 @@ class _Walk:
         scores_CQN = torch.zeros(len(self.channels), len(queries), len(self.example_ids), dtype=torch.float64)
         self.forward.load(self.path.weights(len(steps)))
         lam = gradients(queries, self.forward.parameters_of(self.channels), self.forward.model, measure)
-        mu = zeros_like(lam)
+        mu, products = zeros_like(lam), Products(self.forward)
         for s in reversed(range(len(steps))):
             step = steps[s]
             u = self.update.pull(s, lam, mu)
-            pulled, dots_CQB = self._products(s, step, u)
+            pulled, dots_CQB = self._products(products, s, step, u)
             rows = torch.tensor([self.number[example] for example in step.example_ids])
             scores_CQN.index_add_(2, rows, dots_CQB.double() * (step.clip / step.divisor))
             for name, value in lam.items():
@@ -153,19 +152,11 @@ class _Walk:
             progress(len(steps) - s)
         return scores_CQN
 
-    def _products(self, s: int, step: Step, u: Named) -> tuple[Named, Tensor]:
+    def _products(self, products: Products, s: int, step: Step, u: Named) -> tuple[Named, Tensor]:
         """Gauss-Newton products of every query's cotangent, and its dots with the rows' gradients: (C, Q, B)."""
         batch = self.task.batch(step.example_ids, s)
-        constant = self.path.weights(s)
-        active = {name: constant.pop(name) for name in u}
-        weights_B = self._row_weights(s, len(step.example_ids)).to(next(iter(u.values())).dtype) / step.divisor
-
-        def one(v: Named) -> tuple[Named, Tensor]:
-            return self.forward.gauss_newton(batch, weights_B, constant, active, v, list(self.channels.values()))
-
-        with attention_math():
-            pulled, dots_QCB = vmap(one)(u)
-        return pulled, dots_QCB.transpose(0, 1)
+        rows_B = self._row_weights(s, len(step.example_ids)).to(next(iter(u.values())).dtype) / step.divisor
+        return products(batch, self.path.weights(s), u, list(self.channels.values()), rows_B)
 
     def _row_weights(self, s: int, rows: int) -> Tensor:
         if self.resample is None:

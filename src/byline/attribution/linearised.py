@@ -1,24 +1,30 @@
-"""A task's outputs as a function of named parameters, and its Gauss-Newton products."""
+"""Gauss-Newton products of a task by differences: two forward passes, one backward pass, plain PyTorch.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+With outputs z = f(theta) and a small e, z' = f(theta + e v) gives J v = (z' - z) / e, and the gradients of the losses
+at both outputs give the rest: H_L J v = (grad L(z') - grad L(z)) / e, which is pulled back through the graph of z. No
+forward-mode derivative is asked of any operation, so fused kernels and models that functorch cannot trace will do, and
+a product costs about what a training step costs. The error is of the order of e: it is chosen so that outputs move by
+the square root of the machine's epsilon, relative to their size, where truncation and rounding balance.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, jvp, vjp
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.func import functional_call
 
 from byline.attribution.task import Task
 
-# Suffixes: B rows of a batch, C channels
+# Suffixes: B rows of a batch, K vectors carried at once, C channels
 
 Named = dict[str, Tensor]
+TRIES, NEAR = 4, 30.0  # a reach that misses the wanted move of the outputs by more than NEAR is corrected
 
 
 class Forward(nn.Module):
-    """The task's outputs as a function of named parameters."""
+    """The task's outputs as a function of named weights."""
 
     def __init__(self, model: nn.Module, task: Task) -> None:
         super().__init__()
@@ -26,6 +32,15 @@ class Forward(nn.Module):
 
     def forward(self, batch: Any) -> Tensor:
         return self.task.outputs(self.model, batch)
+
+    def at(self, weights: Mapping[str, Tensor], batch: Any) -> Tensor:
+        found: Tensor = functional_call(self, {f"model.{name}": value for name, value in weights.items()}, (batch,))
+        return found
+
+    def slope(self, outputs: Tensor, batch: Any) -> Tensor:
+        """Gradient of each row's loss with respect to its outputs."""
+        free = outputs.detach().requires_grad_()
+        return torch.autograd.grad(self.task.losses(free, batch).sum(), free)[0]
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         with torch.no_grad():
@@ -37,68 +52,101 @@ class Forward(nn.Module):
         named = dict(self.model.named_parameters())
         return {name: named[name] for names in channels.values() for name in names}
 
-    def gauss_newton(
+
+@dataclass(slots=True)
+class Products:
+    """Gauss-Newton products along one walk through a training. How far a vector may be followed is remembered from the
+    step before, for each vector by itself: which others are carried beside it changes nothing."""
+
+    forward: Forward
+    reaches: dict[tuple[int, int], float] = field(default_factory=dict)  # (vector, channel) -> e
+
+    def __call__(
         self,
         batch: Any,
-        weights_B: Tensor,
-        constant: Named,
-        active: Named,
-        v: Named,
+        weights: Mapping[str, Tensor],
+        vectors: Named,
         channels: Sequence[Sequence[str]],
-        added_B: Tensor | None = None,
+        rows_B: Tensor,
+        added_KB: Tensor | None = None,
     ) -> tuple[Named, Tensor]:
-        """G v with G = sum of weight times J_b^T (d2 loss_b / d outputs2) J_b, and <grad loss_b, v> per channel (C, B).
+        """For every vector v of `vectors` (K, ...): G v with G = sum over rows of rows_B times J^T (d2 loss / d z2) J,
+        and <grad loss_b, v> per channel: (C, K, B). `weights` are all of the model's.
 
-        `added_B`: the gradient of sum of added times loss_b is added to G v: the same pull-back serves both.
+        `added_KB`: the gradient of sum of added times loss_b is added to G v: the same pull-back serves both.
         """
+        leaves = {name: weights[name].detach().requires_grad_() for name in vectors}
+        z = self.forward.at({**weights, **leaves}, batch)
+        slope = self.forward.slope(z, batch)
+        pulled: Named = {name: torch.empty_like(value) for name, value in vectors.items()}
+        dots = []
+        count = len(next(iter(vectors.values())))
+        for k in range(count):
+            vector = {name: value[k] for name, value in vectors.items()}
+            along = [self._along(batch, weights, vector, names, (k, c), z) for c, names in enumerate(channels)]
+            dots.append(torch.stack([(slope * dz).flatten(1).sum(1) for dz, _ in along]))
+            back = _rows(rows_B, z) * self._curved(batch, z.detach(), slope, along)
+            if added_KB is not None:
+                back = back + _rows(added_KB[k], z) * slope
+            found = torch.autograd.grad(
+                z,
+                list(leaves.values()),
+                back,
+                retain_graph=k + 1 < count,
+                allow_unused=True,
+                materialize_grads=True,
+            )
+            for name, value in zip(leaves, found, strict=True):
+                pulled[name][k] = value
+        return pulled, torch.stack(dots, dim=1)
 
-        def outputs(moved: Named) -> Tensor:
-            named = {f"model.{name}": value for name, value in (constant | active | moved).items()}
-            found: Tensor = functional_call(self, named, (batch,))
-            return found
+    @torch.no_grad()
+    def _along(
+        self,
+        batch: Any,
+        weights: Mapping[str, Tensor],
+        vector: Named,
+        names: Sequence[str],
+        key: tuple[int, int],
+        z: Tensor,
+    ) -> tuple[Tensor, float]:
+        """J v through the parameters `names`, and the reach at which it was taken."""
+        wanted = torch.finfo(z.dtype).eps ** 0.5 * (_size([z]) or 1.0)
+        reach = self.reaches.get(key) or _first_reach(weights, vector, names, z.dtype)
+        dz = torch.zeros_like(z)
+        for _ in range(TRIES if reach else 0):
+            moved = {name: torch.add(weights[name], vector[name], alpha=reach) for name in names}
+            dz = (self.forward.at({**weights, **moved}, batch) - z) / reach
+            size = _size([dz])
+            if size == 0.0:
+                break
+            tried, reach = reach, wanted / size
+            if 1 / NEAR < reach / tried < NEAR:
+                self.reaches[key] = reach
+                return dz, tried
+        return dz, reach
 
-        def along(names: Sequence[str], at: Named) -> tuple[Tensor, Tensor]:
-            def moved(some: Named) -> Tensor:
-                return outputs(at | some)
+    def _curved(self, batch: Any, z: Tensor, slope: Tensor, along: Sequence[tuple[Tensor, float]]) -> Tensor:
+        """Second derivative of the losses times J v of all channels together."""
+        reach = min((reach for dz, reach in along if reach and dz.any()), default=0.0)
+        if not reach:
+            return torch.zeros_like(z)
+        total = torch.stack([dz for dz, _ in along]).sum(0)
+        return (self.forward.slope(z + reach * total, batch) - slope) / reach
 
-            return _jvp(moved, ({n: at[n] for n in names},), ({n: v[n] for n in names},))
 
-        # the last channel's forward pass is also the one that is pulled back: one pass less
-        tangents = [along(names, active)[1] for names in channels[:-1]]
-        found, pull, last = _vjp(partial(along, channels[-1]), active)
-        tangents.append(last)
+def _first_reach(weights: Mapping[str, Tensor], vector: Named, names: Sequence[str], dtype: torch.dtype) -> float:
+    """Moves the weights by the square root of epsilon, relative to their norm; 0 for no vector at all."""
+    long = _size([vector[name] for name in names])
+    return torch.finfo(dtype).eps ** 0.5 * (_size([weights[name] for name in names]) or 1.0) / long if long else 0.0
 
-        def total(free: Tensor) -> Tensor:
-            return self.task.losses(free, batch).sum()
 
-        slope, curved = _jvp(grad(total), (found,), (torch.stack(tangents).sum(0),))
-        dots_CB = torch.stack([(slope * tangent).flatten(1).sum(1) for tangent in tangents])
-        pulled_back = _rows(weights_B, curved) * curved
-        if added_B is not None:
-            pulled_back = pulled_back + _rows(added_B, slope) * slope
-        pulled: Named = pull(pulled_back)[0]
-        return pulled, dots_CB
+def _size(tensors: Sequence[Tensor]) -> float:
+    """Root mean square."""
+    count = sum(t.numel() for t in tensors)
+    return float(torch.stack([t.square().sum() for t in tensors]).sum() / count) ** 0.5
 
 
 def _rows(values_B: Tensor, like: Tensor) -> Tensor:
     """One value per row, to be multiplied with a tensor of rows."""
     return values_B.view(-1, *[1] * (like.ndim - 1))
-
-
-def _jvp(function: Callable[..., Tensor], at: tuple[Any], along: tuple[Any]) -> tuple[Tensor, Tensor]:
-    """Value and derivative along a direction."""
-    found = jvp(function, at, along)
-    return found[0], found[1]
-
-
-def _vjp(function: Callable[[Named], tuple[Tensor, Tensor]], at: Named) -> tuple[Tensor, Any, Tensor]:
-    """Value, pull-back, and the second result, which is not pulled back."""
-    made: tuple[Any, ...] = vjp(function, at, has_aux=True)
-    return made[0], made[1], made[2]
-
-
-@contextmanager
-def attention_math() -> Iterator[None]:
-    """Attention by its definition: the fused kernels have no forward-mode derivative."""
-    with sdpa_kernel(SDPBackend.MATH):
-        yield

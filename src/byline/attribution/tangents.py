@@ -4,7 +4,7 @@ The same linearised training as in `gauss_newton`, walked forwards: the derivati
 the common weight of a contributor's examples is carried along for all contributors at once. Any later output then
 costs its own gradient and one dot product per contributor; its scores are those of the transport, by transposition.
 
-A tangent costs about four thirds of the training, and one byte per parameter to keep: rows of a weight are quantised
+A tangent costs about as much as the training, and one byte per parameter to keep: rows of a weight are quantised
 to int8, each with its own scale. Tangents are never sketched: the cosine between a tangent and a query is far below
 what a random projection can resolve (docs/method.md).
 """
@@ -22,11 +22,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.func import vmap
 
 from byline.attribution.gauss_newton import Measure, gradients
 from byline.attribution.linear_update import LinearUpdate, zeros_like
-from byline.attribution.linearised import Forward, Named, attention_math
+from byline.attribution.linearised import Forward, Named, Products
 from byline.attribution.path import Path
 from byline.attribution.task import Task
 from byline.attribution.trajectory import Trajectory
@@ -110,7 +109,7 @@ def contributor_tangents(
     if not members:
         raise AttributionError("no-members", "nobody's tangent is asked for", "name at least one contributor")
     path = Path(trajectory)
-    update, forward = LinearUpdate(path), Forward(copy.deepcopy(model).eval(), task)
+    update, products = LinearUpdate(path), Products(Forward(copy.deepcopy(model).eval(), task))
     names, owned = tuple(members), [frozenset(mine) for mine in members.values()]
     weights = {name: value.new_zeros(len(names), *value.shape) for name, value in _active(path).items()}
     dtype = next(iter(weights.values())).dtype
@@ -119,10 +118,10 @@ def contributor_tangents(
         part = step.clip / step.divisor
         owned_CB = torch.tensor([[part * (i in mine) for i in step.example_ids] for mine in owned], dtype=dtype)
         batch = task.batch(step.example_ids, s)
-        constant = path.weights(s)
-        active = {name: constant.pop(name) for name in weights}
         rows_B = torch.full((len(step.example_ids),), part, dtype=dtype)
-        update.push(s, weights, momenta, _pushed(forward, batch, rows_B, constant, active, weights, owned_CB))
+        # tangents of the clipped gradient: through the weights, and through the contributor's own examples
+        pushed, _ = products(batch, path.weights(s), weights, [list(weights)], rows_B, owned_CB)
+        update.push(s, weights, momenta, pushed)
         progress(s + 1, len(trajectory.steps))
     return quantised(names, weights)
 
@@ -130,19 +129,6 @@ def contributor_tangents(
 def _active(path: Path) -> Named:
     end = path.weights(len(path.trajectory.steps))
     return {name: end[name] for name in path.settings}
-
-
-def _pushed(
-    forward: Forward, batch: Any, rows_B: Tensor, constant: Named, active: Named, weights: Named, owned_CB: Tensor
-) -> Named:
-    """Tangents of the clipped gradient: through the weights, and through the contributor's own examples."""
-
-    def one(v: Named, added_B: Tensor) -> Named:
-        return forward.gauss_newton(batch, rows_B, constant, active, v, [list(active)], added_B)[0]
-
-    with attention_math():
-        pushed: Named = vmap(one)(weights, owned_CB)
-    return pushed
 
 
 def quantised(names: Sequence[str], weights: Named) -> Tangents:
