@@ -81,7 +81,7 @@ def full_records(work: str) -> tuple[EvidenceRecord, ...]:
             "allow", PROOF, "image", ("pay",), ("a note",), "Signer", "valid", "",
         ),
         LegalDecision(
-            work, "EU", Use.TRAIN_GEN, "review", DAY, ("eu-4-3", "eu-6"), "it is reserved; ask", "2026.11", PROOF,
+            work, "EU", Use.TRAIN_GEN, "review", DAY, "2026.11", ("eu-4-3", "eu-6"), "it is reserved; ask", PROOF,
             OTHER, "strict", ("attribute",), ("grant",), LATER,
         ),
         Snapshot("manifest:1", PROOF, DAY, 2, 1, "autumn", OTHER, "origin\n5\nroot", ("set 1.2",)),

@@ -1,15 +1,44 @@
 """Checks that records of evidence make of themselves. Each says which field is wrong and what would be right."""
 
 import re
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from datetime import date
+from typing import Any
 
-from byline.core import RegistryError
+from byline.core import Record, RegistryError
 
 Facts = tuple[tuple[str, str], ...]  # in the words of the law packs: (("lawful_access", "yes"),)
 
 _SHA256 = re.compile("[0-9a-f]{64}", re.ASCII)
 _FACT = re.compile("[a-z][a-z0-9_]*", re.ASCII)
+
+
+VERBATIM = frozenset({"raw", "rule", "because", "opt_out_checkpoint"})
+"""Texts in somebody else's words: blanks at their ends are kept."""
+
+
+def check_texts(record: Record) -> None:
+    """Texts can be stored and written to a file, and read again as the same. Raises: RegistryError("bad-text")."""
+    for name in record.__slots__:
+        value = getattr(record, name)
+        if isinstance(value, str):
+            _check_text(name, value, name in VERBATIM)
+        elif isinstance(value, tuple):
+            for text in _flat(value):
+                _check_text(name, text, True)
+
+
+def _flat(value: Sequence[Any]) -> list[str]:
+    return [text for item in value for text in (item if isinstance(item, tuple) else (item,))]
+
+
+def _check_text(name: str, text: str, verbatim: bool) -> None:
+    if not verbatim and text != text.strip():
+        raise RegistryError("bad-text", f"{name} {text[:80]!r} has blanks at its ends", "leave them out")
+    if text.isprintable():
+        return
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise RegistryError("bad-text", f"{name} holds what is no text: {text[:80]!r}", "replace those characters")
 
 
 def check_filled(field: str, value: Sized | str) -> None:
@@ -38,6 +67,14 @@ def check_amount(nano: str, currency: str) -> None:
     if (nano or currency) and not written:
         says = f"{nano!r} nano-units of {currency!r}"
         raise RegistryError("bad-amount", says, "write a whole number of nano-units and a code such as EUR, or neither")
+
+
+def check_readings(canonical: Facts) -> None:
+    """Uses with what is said of each. Raises: RegistryError("bad-facts")."""
+    words = all(re.fullmatch("[a-z._]+", word, re.ASCII) for pair in canonical for word in pair)
+    if not words or len(dict(canonical)) != len(canonical):
+        says = "; ".join(f"{use}={word}" for use, word in canonical)
+        raise RegistryError("bad-facts", f"{says!r} are no readings", "write each use once: train.gen=deny;tdm=allow")
 
 
 def check_facts(facts: Facts) -> None:

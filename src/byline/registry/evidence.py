@@ -4,15 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import sqlalchemy as sa
 
-from byline.core import Record, RegistryError, Work, WorkId
+from byline.core import RegistryError, Work, WorkId
 from byline.registry import schema
 from byline.registry.database import writing
+from byline.registry.evidence_add import add_records, find_faults
 from byline.registry.evidence_record import EvidenceRecord
-from byline.registry.evidence_schema import TABLES, from_row, manifest_works, to_row
+from byline.registry.evidence_schema import TABLES, from_row, manifest_works
 from byline.registry.rights import Ending, Why
 from byline.registry.scope import scopes_of
 
@@ -54,6 +55,11 @@ class Evidence:
         """
         with writing(self._engine) as connection:
             return add_records(connection, [(record, today) for record in records])
+
+    def faults(self, dated: Sequence[tuple[EvidenceRecord, date]]) -> list[tuple[int, RegistryError]]:
+        """Why records (with the day on which each became known) cannot be added: position and error, all of them."""
+        with self._engine.connect() as connection:
+            return find_faults(connection, dated)
 
     # --- asking
 
@@ -169,126 +175,3 @@ def _endings(connection: sa.Connection, as_of: date | None) -> dict[str, Ending]
     if as_of is not None:
         query = query.where(table.c.recorded <= as_of)
     return {row["record"]: from_row(Ending, row) for row in connection.execute(query).mappings()}
-
-
-# --- adding -----------------------------------------------------------------------------------------------------
-
-
-def add_records(connection: sa.Connection, dated: Sequence[tuple[EvidenceRecord, date]]) -> tuple[str, ...]:
-    """Inside a writing transaction: the records with the days on which they became known; ids of the new ones."""
-    by_kind: defaultdict[type[EvidenceRecord], list[tuple[str, EvidenceRecord, date]]] = defaultdict(list)
-    for record, recorded in dated:
-        by_kind[type(record)].append((record.id, record, recorded))
-    _refuse_strangers(connection, [record for record, _ in dated])
-    added: list[str] = []
-    order = [kind for kind in TABLES if kind is not Ending] + [Ending]  # what is ended comes first
-    for kind in order:
-        if by_kind[kind]:
-            added += _add_kind(connection, kind, by_kind[kind])
-    return tuple(added)
-
-
-def _add_kind(
-    connection: sa.Connection, kind: type[EvidenceRecord], dated: list[tuple[str, EvidenceRecord, date]]
-) -> list[str]:
-    table = TABLES[kind]
-    known = _present(connection, table.c.id, [name for name, _, _ in dated])
-    new = {name: (record, recorded) for name, record, recorded in dated if name not in known}
-    if not new:
-        return []
-    _refuse_backwards(connection, table, [recorded for _, recorded in new.values()])
-    if kind is Ending:
-        _refuse_endings(connection, [record for record, _ in new.values()])
-    chains = _chains(connection, table, new)
-    rows = [
-        to_row(record) | {"id": name, "chain": chains[name], "recorded": recorded}
-        for name, (record, recorded) in new.items()
-    ]
-    connection.execute(sa.insert(table), rows)
-    return list(new)
-
-
-def _chains(connection: sa.Connection, table: sa.Table, new: dict[str, tuple[EvidenceRecord, date]]) -> dict[str, str]:
-    """The chain of each new record; a record that supersedes none begins one. No chain forks."""
-    wanted = [getattr(record, "supersedes", "") for record, _ in new.values()]
-    before = [name for name in wanted if name]
-    chain_of = _pairs(connection, table.c.id, table.c.chain, before)
-    taken = set(_pairs(connection, table.c.supersedes, table.c.id, before)) if before else set()
-    found: dict[str, str] = {}
-    for (name, (record, _)), old in zip(new.items(), wanted, strict=True):
-        if not old:
-            found[name] = name
-            continue
-        if old not in chain_of and old not in found:
-            fix = "give the id of a record of the same kind"
-            raise RegistryError("no-such-record", f"{name} supersedes {old}, which is not there", fix)
-        if old in taken:
-            says = f"{old} was superseded already; {record.KIND} {name} cannot supersede it too"
-            raise RegistryError("already-superseded", says, "supersede the one that took its place")
-        taken.add(old)
-        found[name] = chain_of.get(old) or found[old]
-    return found
-
-
-def _refuse_backwards(connection: sa.Connection, table: sa.Table, days: list[date]) -> None:
-    newest = connection.execute(sa.select(sa.func.max(table.c.recorded))).scalar_one()
-    for day in days:
-        if newest is not None and day < newest:
-            says = f"{table.name}: something was recorded on {newest}, and this is said to have been known on {day}"
-            raise RegistryError(
-                "clock-back", says, "the recorded day is the day on which it is recorded; check the clock"
-            )
-        newest = day
-
-
-def _refuse_strangers(connection: sa.Connection, records: Sequence[EvidenceRecord]) -> None:
-    works, parties, accounts = (
-        names - _present(connection, table.c.id, sorted(names))
-        for names, table in zip(_named(records), (schema.works, schema.parties, schema.accounts), strict=True)
-    )
-    _refuse_any("no-such-work", works, "register it first: byline register")
-    _refuse_any("unknown-party", parties, "add the party first")
-    _refuse_any("unknown-account", accounts, "an account is who submitted works to this register")
-
-
-def _refuse_any(code: str, strangers: set[str], fix: str) -> None:
-    if strangers:
-        raise RegistryError(code, f"{min(strangers)} is not registered", fix)
-
-
-def _named(records: Iterable[Record]) -> tuple[set[str], set[str], set[str]]:
-    """Works, parties and accounts that records refer to."""
-    abouts = {getattr(record, "about", "") for record in records}
-    people = {getattr(record, field, "") for record in records for field in ("person", "party", "grantor")}
-    kinds = {kind: {name for name in abouts | people if name.startswith(f"{kind}:")} for kind in ("work", "account")}
-    parties = {name for name in abouts if name.startswith("party:")} | (people - {""})
-    return kinds["work"], parties, kinds["account"]
-
-
-def _refuse_endings(connection: sa.Connection, endings: Sequence[Any]) -> None:
-    named = [ending.record for ending in endings]
-    standing = {
-        name for kind, table in TABLES.items() if kind is not Ending for name in _present(connection, table.c.id, named)
-    }
-    ended = _present(connection, TABLES[Ending].c.record, named)
-    for name in named:
-        if name not in standing:
-            raise RegistryError(
-                "no-such-record", f"{name} was never recorded", "give the id that recording it returned"
-            )
-        if name in ended or named.count(name) > 1:
-            raise RegistryError("already-ended", f"{name} was ended before", "add a new record if it stands again")
-
-
-def _present(connection: sa.Connection, column: sa.Column[Any], names: Sequence[str]) -> set[str]:
-    return set(_pairs(connection, column, column, names))
-
-
-def _pairs(
-    connection: sa.Connection, key: sa.Column[Any], value: sa.Column[Any], names: Sequence[str]
-) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for at in range(0, len(names), _CHUNK):
-        query = sa.select(key.label("k"), value.label("v")).where(key.in_(names[at : at + _CHUNK]))
-        found |= {row.k: row.v for row in connection.execute(query)}
-    return found

@@ -18,6 +18,7 @@ from byline.registry.checking import (
     check_facts,
     check_filled,
     check_sha256,
+    check_texts,
 )
 from byline.registry.evidence_record import EvidenceRecord
 from byline.registry.scope import check_scope, domain_of
@@ -105,6 +106,7 @@ class Acquisition(EvidenceRecord):
     supersedes: str = ""
 
     def __post_init__(self) -> None:
+        check_texts(self)
         check_scope(self.about)
         check_filled("source", self.source)
         check_dates("collected", self.effective, self.collected_until)
@@ -141,6 +143,7 @@ class Licence(EvidenceRecord):
     supersedes: str = ""
 
     def __post_init__(self) -> None:
+        check_texts(self)
         check_scope(self.about)
         check_filled("expression", self.expression)
         check_dates("until", self.effective, self.until)
@@ -175,6 +178,7 @@ class Grant(EvidenceRecord):
     supersedes: str = ""
 
     def __post_init__(self) -> None:
+        check_texts(self)
         check_scope(self.about)
         check_filled("grantee", self.grantee)
         check_filled("uses", self.uses)
@@ -211,6 +215,7 @@ class Consent(EvidenceRecord):
     supersedes: str = ""
 
     def __post_init__(self) -> None:
+        check_texts(self)
         check_scope(self.about)
         check_filled("subjects", self.subjects)
         check_filled("uses", self.uses)
@@ -235,6 +240,7 @@ class Credit(EvidenceRecord):
     supersedes: str = ""
 
     def __post_init__(self) -> None:
+        check_texts(self)
         check_scope(self.about)
         check_sha256(self.evidence_sha256)
 
@@ -252,5 +258,6 @@ class Ending(EvidenceRecord):
     evidence_sha256: str = ""
 
     def __post_init__(self) -> None:
+        check_texts(self)
         check_filled("record", self.record)
         check_sha256(self.evidence_sha256)

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -14,10 +14,12 @@ from byline.core import Problem, Source
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns of one kind of file. A required column must be there; its cells may be empty."""
+    """The columns of one kind of file. A required column must be there; its cells may be empty. Blanks around a cell
+    do not count, except in a verbatim column."""
 
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
+    verbatim: frozenset[str] = frozenset()
 
     def faults(self, names: list[str], at: Source) -> list[Problem]:
         known = self.required + self.optional
@@ -29,10 +31,13 @@ class Columns:
         missing = [name for name in self.required if name not in names]
         return unknown + [Problem("missing-column", at, f"column {name!r} is missing") for name in missing]
 
+    def clean(self, name: str, cell: str) -> str:
+        return cell if name in self.verbatim else cell.strip()
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: cells without surrounding blanks, and where it stands. An absent optional cell is empty."""
+    """One row: its cells, and where it stands. An absent optional cell is empty."""
 
     at: Source
     cells: dict[str, str]
@@ -42,7 +47,27 @@ class Row:
 
     def list(self, column: str) -> list[str]:
         """The parts of a cell with `;` between them; an empty cell has none."""
-        return [part.strip() for part in self[column].split(";")] if self[column] else []
+        try:
+            return parts_of(self[column])
+        except (ValueError, RecursionError):  # it only looked like a JSON list
+            return [part.strip() for part in self[column].split(";")]
+
+
+def joined(parts: Sequence[str]) -> str:
+    """A list as one cell, which `parts_of` takes apart: with `;`, or as JSON where a part could be misread."""
+    plain = all(part and part == part.strip() and ";" not in part for part in parts)
+    cell = ";".join(parts)
+    return cell if plain and not cell.startswith('["') else json.dumps(list(parts), ensure_ascii=False)
+
+
+def parts_of(cell: str) -> list[str]:
+    """Raises: ValueError, RecursionError for a JSON list that is broken or holds other than texts."""
+    if not cell.startswith('["'):
+        return [part.strip() for part in cell.split(";")] if cell else []
+    parts = json.loads(cell)
+    if not all(isinstance(part, str) for part in parts):
+        raise ValueError("a list of texts is wanted")
+    return list(parts)
 
 
 def read_rows(path: Path, columns: Columns) -> tuple[list[Row], list[Problem]]:
@@ -91,7 +116,8 @@ def _csv_rows(text: str, path: Path, columns: Columns) -> Iterator[Row | Problem
             elif cells and len(cells) != len(names):
                 yield Problem("bad-row", at, f"{len(cells)} cells under {len(names)} columns")
             elif cells:
-                yield Row(at, dict(zip(names, (cell.strip() for cell in cells), strict=True)))
+                pairs = zip(names, cells, strict=True)
+                yield Row(at, {name: columns.clean(name, cell) for name, cell in pairs})
     except csv.Error as fault:
         yield Problem("bad-row", Source(str(path), line), f"not CSV: {fault}")
 
@@ -112,11 +138,15 @@ def _json_rows(text: str, path: Path, columns: Columns) -> Iterator[Row | Proble
         faults = columns.faults(list(value), at)
         yield from faults
         if not faults:
-            yield Row(at, {name: _cell(cell) for name, cell in value.items()})
+            yield Row(at, {name: columns.clean(name, _cell(cell)) for name, cell in value.items()})
 
 
 def _cell(value: Any) -> str:
     """A JSON value as the text that would stand in the CSV cell."""
     if value is None:
         return ""
-    return ";".join(_cell(item) for item in value) if isinstance(value, list) else str(value).strip()
+    if isinstance(value, list):
+        return joined([_cell(item) for item in value]) if value else ""
+    if isinstance(value, dict):
+        return joined([f"{name}={_cell(item)}" for name, item in value.items()]) if value else ""
+    return str(value)

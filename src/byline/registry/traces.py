@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import ClassVar
 
 from byline.core import ManifestId, RunId
-from byline.registry.checking import check_dates, check_filled, check_sha256
+from byline.registry.checking import check_dates, check_filled, check_readings, check_sha256, check_texts
 from byline.registry.evidence_record import EvidenceRecord
 from byline.registry.rights import Use
 from byline.registry.scope import check_scope
@@ -45,9 +45,11 @@ class Signal(EvidenceRecord):
     supersedes: str = ""
 
     def __post_init__(self) -> None:
+        check_texts(self)
         check_scope(self.about)
-        check_filled("source", self.source)
-        check_filled("carrier", self.carrier)
+        for field in ("source", "path", "carrier", "access"):
+            check_filled(field, getattr(self, field))
+        check_readings(self.canonical)
         check_sha256(self.body_sha256)
 
     @property
@@ -71,11 +73,11 @@ class LegalDecision(EvidenceRecord):
     use: Use
     outcome: str
     effective: date
-    rules: tuple[str, ...]
-    because: str
     pack: str
-    pack_sha256: str
-    facts_sha256: str
+    rules: tuple[str, ...] = ()
+    because: str = ""
+    pack_sha256: str = ""
+    facts_sha256: str = ""
     reading: str = "plain"
     duties: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
@@ -83,8 +85,9 @@ class LegalDecision(EvidenceRecord):
     supersedes: str = ""
 
     def __post_init__(self) -> None:
+        check_texts(self)
         check_scope(self.about)
-        for field in ("jurisdiction", "outcome", "pack"):
+        for field in ("jurisdiction", "outcome", "pack", "reading"):
             check_filled(field, getattr(self, field))
         check_dates("expires", self.effective, self.expires)
         check_sha256(self.pack_sha256)
@@ -113,6 +116,7 @@ class Snapshot(EvidenceRecord):
     supersedes: str = ""
 
     def __post_init__(self) -> None:
+        check_texts(self)
         check_filled("manifest", self.manifest)
         check_filled("manifest_root", self.manifest_root)
         for digest in (self.manifest_root, self.decision_root):
@@ -139,7 +143,8 @@ class TrainingRun(EvidenceRecord):
     supersedes: str = ""
 
     def __post_init__(self) -> None:
-        for field in ("run", "model", "manifest", "manifest_root"):
+        check_texts(self)
+        for field in ("run", "name", "model", "manifest", "manifest_root"):
             check_filled(field, getattr(self, field))
         check_dates("finished", self.effective, self.finished)
         for digest in (self.manifest_root, self.decision_root):
