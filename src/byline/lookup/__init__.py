@@ -1,6 +1,45 @@
-"""Search for a text in the works themselves: verbatim runs and lexical scores. Evidence of copying only."""
+"""Search for a text, an image or a sound in the works themselves. Evidence of copying only, never of influence."""
 
+from byline.lookup.corpus import CorpusIndex, IndexSize
+from byline.lookup.guard import (
+    STANDARD,
+    Action,
+    Finding,
+    Guard,
+    GuardPolicy,
+    GuardReport,
+    GuardStream,
+    Limits,
+    Reason,
+    read_policy,
+)
+from byline.lookup.near import NearMatch, near_matches
 from byline.lookup.text import BM25, Overlap, TextIndex
+from byline.lookup.verbatim import Place, Verbatim, most_telling, ranked_works, verbatim
 from byline.lookup.words import words
 
-__all__ = ["BM25", "Overlap", "TextIndex", "words"]
+__all__ = [
+    "BM25",
+    "STANDARD",
+    "Action",
+    "CorpusIndex",
+    "Finding",
+    "Guard",
+    "GuardPolicy",
+    "GuardReport",
+    "GuardStream",
+    "IndexSize",
+    "Limits",
+    "NearMatch",
+    "Overlap",
+    "Place",
+    "Reason",
+    "TextIndex",
+    "Verbatim",
+    "most_telling",
+    "near_matches",
+    "ranked_works",
+    "read_policy",
+    "verbatim",
+    "words",
+]

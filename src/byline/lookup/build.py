@@ -32,6 +32,9 @@ GRAM = 5  # words in a fingerprinted run
 WINDOW = 8  # of so many runs in a row one fingerprint is kept: 12 words in common always share one
 SEGMENT_WORDS = 48_000_000  # a segment is closed behind the work that reaches it
 
+_BLOCK = 2**15  # words that are fingerprinted at a time
+_LAST = np.uint64(2**64 - 1)
+
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -112,7 +115,7 @@ class SegmentBuilder:
         first_W = np.frombuffer(self._first, np.uint64).astype(np.int64) if self._first else np.empty(0, np.int64)
         tokens, offset_W, place_P = _with_breaks(codes, place_P, first_W)
         runs, at = _fingerprints(hashes_V, ids_P, first_W)
-        order = np.argsort(runs, kind="stable")
+        order = np.argsort(runs)
         ends = np.append(place_P, len(tokens))
         return {
             "tokenized.0": tokens,
@@ -136,12 +139,34 @@ def _fingerprints(
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
     """The kept runs' hashes and first words; no run spans two works."""
     runs, places = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
-    for first, end in zip(first_W, [*first_W[1:], len(ids_P)], strict=True):
-        hashes = gram_hashes(hashes_V[ids_P[first:end]], GRAM)
-        kept = winnow(hashes, WINDOW)
-        runs.append(hashes[kept])
-        places.append(first + kept)
+    ends_W = np.append(first_W[1:], len(ids_P))
+    start = 0
+    while start < len(first_W):
+        stop = max(start + 1, int(np.searchsorted(ends_W, first_W[start] + _BLOCK, side="right")))
+        some = ids_P[first_W[start] : ends_W[stop - 1]]
+        kept_runs, kept = _kept(hashes_V[some], first_W[start:stop] - first_W[start])
+        runs.append(kept_runs)
+        places.append(first_W[start] + kept)
+        start = stop
     return np.concatenate(runs), np.concatenate(places)
+
+
+def _kept(
+    words_P: npt.NDArray[np.uint64], first_W: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """Works are set apart by so many runs of the greatest hash that no window sees two works."""
+    lengths_W = np.diff(np.append(first_W, len(words_P)))
+    grams = gram_hashes(words_P, GRAM)
+    within = np.arange(len(words_P)) - np.repeat(first_W, lengths_W)
+    whole = np.flatnonzero((within + GRAM <= np.repeat(lengths_W, lengths_W))[: len(grams)])
+    apart = whole + WINDOW * (1 + np.repeat(np.arange(len(first_W)), lengths_W)[whole])
+    padded = np.full(len(words_P) + WINDOW * (len(first_W) + 2), _LAST, np.uint64)
+    padded[apart] = grams[whole]
+    origin = np.full(len(padded), -1)
+    origin[apart] = whole
+    kept = origin[winnow(padded, WINDOW)]
+    kept = kept[kept >= 0]
+    return grams[kept], kept
 
 
 def _with_breaks(
@@ -155,8 +180,8 @@ def _with_breaks(
     mask[offset_W] = False
     tokens[offset_W] = BREAK
     tokens[mask] = codes
-    work_P = np.searchsorted(first_W, np.arange(len(place_P)), side="right")
-    return tokens, offset_W, place_P + work_P
+    lengths_W = np.diff(np.append(first_W, len(place_P)))
+    return tokens, offset_W, place_P + np.repeat(np.arange(1, len(first_W) + 1), lengths_W)
 
 
 def _put(path: Path, write: Callable[[Any], Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ A word of rank r < SINGLE has the code r + 1; a rarer one has two, of which the 
 """
 
 import hashlib
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +51,9 @@ def word_hash(word: str) -> int:
     return int.from_bytes(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
+hash_of = lru_cache(2**17)(word_hash)  # for queries
+
+
 def code(rank: int) -> bytes:
     if rank < SINGLE:
         return (rank + 1).to_bytes(2, "little")
@@ -57,15 +61,23 @@ def code(rank: int) -> bytes:
     return (_HIGH + high).to_bytes(2, "little") + (_LOW + low).to_bytes(2, "little")
 
 
+def rank(word_code: bytes) -> int:
+    """The inverse of `code`."""
+    first = int.from_bytes(word_code[:2], "little")
+    if len(word_code) == 2:
+        return first - 1
+    return SINGLE + (first - _HIGH) * _PAGE + int.from_bytes(word_code[2:], "little") - _LOW
+
+
 def encode(ranks_P: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int64]]:
     """The codes of words in a row, and the place of each word's first code among them."""
-    rare_P = ranks_P >= SINGLE
-    first_P = np.cumsum(1 + rare_P, dtype=np.int64) - 1 - rare_P
-    codes = np.empty(len(ranks_P) + int(rare_P.sum()), U16)
-    high_P, low_P = np.divmod(ranks_P[rare_P] - SINGLE, _PAGE)
-    codes[first_P[~rare_P]] = ranks_P[~rare_P] + 1
-    codes[first_P[rare_P]] = _HIGH + high_P
-    codes[first_P[rare_P] + 1] = _LOW + low_P
+    rare = np.flatnonzero(ranks_P >= SINGLE)
+    first_P = np.arange(len(ranks_P)) + np.searchsorted(rare, np.arange(len(ranks_P)))
+    codes = np.empty(len(ranks_P) + len(rare), U16)
+    codes[first_P] = (ranks_P + 1).astype(U16)
+    high, low = np.divmod(ranks_P[rare] - SINGLE, _PAGE)
+    codes[first_P[rare]] = _HIGH + high
+    codes[first_P[rare] + 1] = _LOW + low
     return codes, first_P
 
 
@@ -96,17 +108,15 @@ def gram_hashes(words_P: npt.NDArray[np.uint64], gram: int) -> npt.NDArray[np.ui
 
 
 def winnow(hashes: npt.NDArray[np.uint64], window: int) -> npt.NDArray[np.int64]:
-    """Places of the least hash of every `window` in a row: any run of `window` hashes keeps one.
+    """Places of the least hash of every `window` in a row (a power of two), of equal ones the first: any run of
+    `window` hashes keeps one. Fewer hashes than that keep none.
 
     Source: Schleimer, Wilkerson and Aiken 2003. Differs: of equal ones, the first is kept.
     """
-    count = max(1 if len(hashes) else 0, len(hashes) - window + 1)
-    if count == 0:
-        return np.empty(0, np.int64)
-    least, at = hashes[:count].copy(), np.arange(count)
-    for i in range(1, min(window, len(hashes))):
-        other = hashes[i : i + count]
-        less = other < least[: len(other)]
-        at[: len(other)][less] = np.flatnonzero(less) + i
-        least[: len(other)][less] = other[less]
-    return at[np.concatenate([[True], np.diff(at) != 0])]  # the places never fall
+    least, at, step = hashes, np.arange(len(hashes)), 1
+    while step < window:
+        less = least[step:] < least[:-step]
+        least = np.where(less, least[step:], least[:-step])
+        at = np.where(less, at[step:], at[:-step])
+        step *= 2
+    return at[np.concatenate([np.ones(min(1, len(at)), np.bool_), np.diff(at) != 0])]  # the places never fall

@@ -1,13 +1,10 @@
-"""The longest run of words that ends at each word of a text and stands in a work: one word after the other, or many.
-
-Whether the words come one by one or all at once makes no difference to what is found.
-"""
+"""The longest run of words that ends at each word of a text and stands in a work, one word after the other."""
 
 from collections.abc import Sequence
 
 from byline.lookup.segment import Range, Segment
 
-MANY = 16  # from so many words on, they are looked for together first
+FEW = 4  # words that are looked for before a whole run is
 
 
 class RunFinder:
@@ -17,55 +14,53 @@ class RunFinder:
         self._segment, self._least = segment, least
         self._codes: list[bytes] = []  # of the words of the run, or else of the last `least` - 1 known ones
         self._found: Range | None = None  # the suffixes that have the run
-        self._size = 0  # of the run's codes, in bytes
+        self._size = self._length = 0  # of the run, in bytes and in words
+        self._skip = 0  # words that no run can end with
 
     def push(self, words: Sequence[str]) -> list[int]:
         """For each further word the length of the longest run that ends with it; 0 below `least`."""
-        codes = [self._segment.code(word) for word in words]
-        hopeless = self._hopeless(codes) if len(codes) >= MANY and self._least >= 8 else [False] * len(codes)
-        return [self._step(code, skip) for code, skip in zip(codes, hopeless, strict=True)]
+        return [self._step(self._segment.code(word)) for word in words]
 
-    def _hopeless(self, codes: Sequence[bytes | None]) -> list[bool]:
-        """True for a word with which no run of `least` words ends, as far as that is cheap to see."""
-        around: list[bytes | None] = [*self._codes[1 - self._least :], *codes]
-        before = len(around) - len(codes)
-        hopeless, keys, at = [True] * len(codes), [], []
-        unknown = -1
-        for i, code in enumerate(around):
-            if code is None:
-                unknown = i
-            if i >= before and i - unknown >= self._least:
-                keys.append(b"".join(around[i + 1 - self._least : i + 1]))  # type: ignore[arg-type]
-                at.append(i - before)
-        if keys:
-            for i, may in zip(at, self._segment.may_find(keys), strict=True):
-                hopeless[i] = not may
-        return hopeless
-
-    def _step(self, code: bytes | None, hopeless: bool) -> int:
+    def _step(self, code: bytes | None) -> int:
         if code is None:
             self._codes.clear()
-            self._found = None
+            self._found, self._skip = None, 0
             return 0
         self._codes.append(code)
-        if self._found is not None and not hopeless:
-            more = self._segment.narrow(self._found, self._size, code)
-            if more is not None:
-                self._found = more
-                self._size += len(code)
-                return len(self._codes)
-        return self._restart(hopeless)
+        if self._found is None:
+            return self._start()
+        more = self._segment.narrow(self._found, self._size, code)
+        if more is None:
+            return self._shorten()
+        self._found = more
+        self._size += len(code)
+        return len(self._codes)
 
-    def _restart(self, hopeless: bool) -> int:
-        """The run cannot go on: what shorter run ends here?"""
-        had_run, self._found = self._found is not None, None
-        if hopeless or len(self._codes) < self._least or not self._take(self._least):
-            del self._codes[: max(0, len(self._codes) + 1 - self._least)]
+    def _start(self) -> int:
+        """No run ended with the word before: does one of `least` words end here?
+
+        If the last few words stand nowhere, then no run that holds them does, and the next words need no search.
+        """
+        excess = len(self._codes) - self._least
+        del self._codes[: max(0, excess)]
+        if self._skip:
+            self._skip -= 1
             return 0
-        if had_run:
+        few = min(FEW, self._least)
+        if excess < 0 or (few < self._least and self._segment.find(b"".join(self._codes[-few:])) is None):
+            self._skip = self._least - few if excess >= 0 else 0
+            return 0
+        return self._least if self._take(self._least) else 0
+
+    def _shorten(self) -> int:
+        """The run cannot go on with the last word: what shorter run ends with it?"""
+        self._found = None
+        if self._take(self._least):
             self._lengthen(len(self._codes) - 1)
-        del self._codes[: len(self._codes) - self._length]
-        return self._length
+            del self._codes[: len(self._codes) - self._length]
+            return self._length
+        del self._codes[: len(self._codes) - self._least]
+        return 0
 
     def _lengthen(self, most: int) -> None:
         """Halving: if a run of n words ends here, so does every shorter one."""

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from byline.core import LookupFault, WorkId
-from byline.lookup.layout import ARRAYS, FORMAT, begins_word, code, decode, gram_hashes, word_hash
+from byline.lookup.layout import ARRAYS, FORMAT, begins_word, code, gram_hashes, hash_of, rank
 
+_NONE = np.empty(0, np.int64)
 Range = tuple[int, int]  # of the suffix array, end not included
-_KEY = 16  # bytes of a run's code that are searched for many runs at once
 
 
 class Segment:
@@ -30,7 +30,11 @@ class Segment:
         self._maps = {name: _array(path / name, dtype) for name, dtype in ARRAYS.items()}
         self.tokens, self._table = self._maps["tokenized.0"], self._maps["table.0"]
         self.data: Any = _bytes(path / "tokenized.0")
-        self._suffixes: Any = memoryview(self._table) if len(self._table) else ()
+        self._suffixes: Any = memoryview(self._table)  # of Python integers, faster than numpy's one by one
+        self._vocabulary: Any = memoryview(self._maps["vocabulary.u64"])
+        self._ranks: Any = memoryview(self._maps["ranks.u32"])
+        self._counts: Any = memoryview(self._maps["counts.u32"])
+        self._beginnings: dict[bytes, Range] = {}
         lines = (path / "works.txt").read_text(encoding="utf-8").splitlines()
         self.works = tuple(WorkId(line.split(" ")[0]) for line in lines)
         self.digests = tuple(line.split(" ")[1] for line in lines)
@@ -71,25 +75,34 @@ class Segment:
         return self._codes[word]
 
     def _code(self, word: str) -> bytes | None:
-        vocabulary, wanted = self._maps["vocabulary.u64"], np.uint64(word_hash(word))
-        at = int(np.searchsorted(vocabulary, wanted))
+        vocabulary, wanted = self._vocabulary, hash_of(word)
+        at = bisect_left(vocabulary, wanted)
         found = at < len(vocabulary) and vocabulary[at] == wanted
-        return code(int(self._maps["ranks.u32"][at])) if found else None
+        return code(self._ranks[at]) if found else None
 
     def count(self, word_code: bytes) -> int:
         """How often the word of this code stands in the segment."""
-        return int(self._maps["counts.u32"][int(decode(np.frombuffer(word_code, "<u2"))[0])])
+        return int(self._counts[rank(word_code)])
 
     # --- runs of words
 
     def find(self, key: bytes) -> Range | None:
         """Suffixes that begin with these codes; None if no live work has them."""
         size, data, table = len(key), self.data, self._suffixes
-        low = bisect_left(table, key, key=lambda at: data[at : at + size])
-        if low == len(table) or data[table[low] : table[low] + size] != key:
+        low, high = self._beginning(key[:2])
+        low = bisect_left(table, key, low, high, key=lambda at: data[at : at + size])
+        if low == high or data[table[low] : table[low] + size] != key:
             return None
-        found = low, bisect_right(table, key, lo=low, key=lambda at: data[at : at + size])
+        found = low, bisect_right(table, key, low, high, key=lambda at: data[at : at + size])
         return found if self._lives(found) else None
+
+    def _beginning(self, first: bytes) -> Range:
+        """All suffixes that begin with these two bytes; kept, because texts share their frequent words."""
+        if first not in self._beginnings:
+            data, table = self.data, self._suffixes
+            low = bisect_left(table, first, key=lambda at: data[at : at + 2])
+            self._beginnings[first] = low, bisect_right(table, first, lo=low, key=lambda at: data[at : at + 2])
+        return self._beginnings[first]
 
     def narrow(self, within: Range, size: int, more: bytes) -> Range | None:
         """Of the suffixes `within`, which all begin with the same `size` bytes, those that go on with `more`."""
@@ -107,31 +120,6 @@ class Segment:
         low, high = found
         parts = (self._table[at : min(at + 1024, high)] for at in range(low, high, 1024))
         return any(not self._dead[self.works_at(part)].all() for part in parts)
-
-    def may_find(self, keys: Sequence[bytes]) -> npt.NDArray[np.bool_]:
-        """For many runs at once: False if no suffix has their first 16 bytes. Runs of eight words have as many."""
-        wanted = np.array([[int.from_bytes(key[:8]), int.from_bytes(key[8:_KEY])] for key in keys], np.uint64)
-        high_K, low_K = wanted.reshape(-1, 2).T
-        start_K, end_K = np.zeros(len(keys), np.int64), np.full(len(keys), len(self._table), np.int64)
-        for _ in range(len(self._table).bit_length()):
-            middle_K = (start_K + end_K) // 2
-            first_K, second_K = self._heads(np.minimum(middle_K, len(self._table) - 1))
-            less_K = (first_K < high_K) | ((first_K == high_K) & (second_K < low_K))
-            open_K = start_K < end_K
-            start_K = np.where(open_K & less_K, middle_K + 1, start_K)
-            end_K = np.where(open_K & ~less_K, middle_K, end_K)
-        first_K, second_K = self._heads(np.minimum(start_K, max(0, len(self._table) - 1)))
-        return np.asarray((start_K < len(self._table)) & (first_K == high_K) & (second_K == low_K))
-
-    def _heads(self, ranks: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-        """The first 16 bytes of suffixes as two numbers that rise as the bytes do; zeros stand beyond the end."""
-        if not len(self._table):
-            return np.zeros(len(ranks), np.uint64), np.zeros(len(ranks), np.uint64)
-        at = self._table[ranks].astype(np.int64)[:, None] // 2 + np.arange(_KEY // 2)
-        inside = at < len(self.tokens)
-        codes = np.where(inside, self.tokens[np.minimum(at, len(self.tokens) - 1)], 0).astype("<u2")
-        heads = np.ascontiguousarray(codes).view(">u8").astype(np.uint64)
-        return heads[:, 0], heads[:, 1]
 
     # --- places
 
@@ -161,8 +149,9 @@ class Segment:
         at = int(np.searchsorted(starts, place, side="right")) - 1
         return int(self._maps["piece_chars.u32"][at]), int(begins_word(self.tokens[int(starts[at]) : place]).sum())
 
-    def number(self, work: WorkId) -> int:
-        return self.works.index(work)
+    @staticmethod
+    def begins(codes: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
+        return begins_word(codes)
 
     # --- fingerprints
 
@@ -171,17 +160,21 @@ class Segment:
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Runs of the query that were kept as fingerprints: (word of the query, number of the work, place in tokens).
         A run that stands in more than `most` places is a commonplace and left out."""
-        hashed = np.fromiter(map(word_hash, words), np.uint64, len(words))
-        runs = gram_hashes(hashed, int(self.told["gram"]))
-        low = np.searchsorted(self._maps["fingerprints.u64"], runs, side="left")
-        high = np.searchsorted(self._maps["fingerprints.u64"], runs, side="right")
+        if not len(self._maps["fingerprints.u64"]):
+            return _NONE, _NONE, _NONE
+        hashed = np.fromiter(map(hash_of, words), np.uint64, len(words))
+        runs, kept = gram_hashes(hashed, int(self.told["gram"])), self._maps["fingerprints.u64"]
+        low = np.searchsorted(kept, runs, side="left")
+        high = low if not (kept[np.minimum(low, len(kept) - 1)] == runs).any() else np.searchsorted(kept, runs, "right")
+        if not (high > low).any():
+            return _NONE, _NONE, _NONE
         high = np.where(high - low > most, low, high)
         query = np.repeat(np.arange(len(runs)), high - low)
-        at = np.concatenate([np.empty(0, np.int64), *(np.arange(a, b) for a, b in zip(low, high, strict=True) if a < b)])
+        at = np.concatenate([_NONE, *(np.arange(a, b) for a, b in zip(low, high, strict=True) if a < b)])
         places = self._maps["places.u32"][at].astype(np.int64)
         works = np.searchsorted(self._offsets, places, side="right") - 1
-        kept = ~self._dead[works] if len(works) else np.empty(0, np.bool_)
-        return query[kept], works[kept], places[kept]
+        live = ~self._dead[works]
+        return query[live], works[live], places[live]
 
 
 def _told(path: Path) -> dict[str, Any]:
