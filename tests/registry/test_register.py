@@ -183,7 +183,7 @@ def test_a_killed_process_leaves_all_or_nothing(database_url: str, folder: Path)
         from byline.registry import Registry, open_database, read_catalogue, register
         given, _ = read_catalogue(Path({str(folder / "works.csv")!r}), None, None)
         registry = Registry(open_database({database_url!r}), Path({str(folder.parent / "assets")!r}))
-        register._add_opt_outs = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        register.add_opt_outs = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         registry.add(given, date(2024, 5, 6))
     """
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], timeout=60)
@@ -206,6 +206,8 @@ def test_no_row_can_be_edited(registry: Registry, database: sa.Engine, folder: P
     registry.evidence.add(full_records(work), TODAY)
     People(database, registry).add(Merge(party_id("Ann"), None, TODAY, "Reviewer", "0" * 64), TODAY)
     for table in schema.metadata.sorted_tables:
+        if table.name.startswith("notice"):  # they have tests of their own; their papers can be erased
+            continue
         column = table.columns.keys()[-1]
         with database.connect() as connection, pytest.raises(sa.exc.DBAPIError, match=f"append-only: {table.name}"):
             connection.exec_driver_sql(change.format(table.name, column, column))

@@ -1,5 +1,6 @@
 """The folder of texts, each in a file named by the SHA-256 of its bytes. A text is whole or not there."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,13 @@ class Assets:
         if sha256_hex(content) != sha256 or text is None:
             raise RegistryError("asset-altered", f"{path} no longer has its digest", "register the catalogue again")
         return text
+
+    def copy(self, sha256: str, to: Path) -> None:
+        """Raises: as `text`."""
+        self.text(sha256)
+        part = to.with_suffix(".part")
+        shutil.copyfile(self._path(sha256), part)
+        part.replace(to)
 
     def _intact(self, sha256: str) -> bool:
         path = self._path(sha256)

@@ -17,9 +17,14 @@ VERBATIM = frozenset({"raw", "rule", "because", "opt_out_checkpoint"})
 """Texts in somebody else's words: blanks at their ends are kept."""
 
 
+def fields_of(record: Record) -> tuple[str, ...]:
+    """Names of a record's fields, in their order."""
+    return tuple(record.__slots__)
+
+
 def check_texts(record: Record) -> None:
     """Texts can be stored and written to a file, and read again as the same. Raises: RegistryError("bad-text")."""
-    for name in record.__slots__:
+    for name in fields_of(record):
         value = getattr(record, name)
         if isinstance(value, str):
             _check_text(name, value, name in VERBATIM)

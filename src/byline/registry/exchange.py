@@ -47,7 +47,7 @@ def import_records(engine: sa.Engine, kind: str, path: Path, today: date) -> tup
     A recorded day that the file gives is kept, so that a register can be moved whole; it may not lie before the last
     one recorded, nor in the future. Raises: RegistryError("unknown-kind").
     """
-    record_type = _kind(kind)
+    record_type = evidence_kind(kind)
     rows, problems = read_rows(path, file_columns(kind))
     with writing(engine) as connection:
         reader = _Reader(kind, record_type, Names(connection), today)
@@ -140,7 +140,7 @@ def export_records(engine: sa.Engine, kind: str, entries: Iterable[Entry[Any]], 
 
     Raises: RegistryError("unknown-kind").
     """
-    columns = COLUMNS[_kind(kind)]
+    columns = COLUMNS[evidence_kind(kind)]
     with engine.connect() as connection:
         names = Names(connection)
         rows = (_cells(entry, columns, names) for entry in entries)
@@ -179,7 +179,8 @@ def _json(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _kind(name: str) -> type[EvidenceRecord]:
+def evidence_kind(name: str) -> type[EvidenceRecord]:
+    """Raises: RegistryError("unknown-kind")."""
     if name not in KINDS:
         raise RegistryError("unknown-kind", f"there is no kind {name!r}", f"the kinds are {', '.join(KINDS)}")
     return KINDS[name]

@@ -6,8 +6,8 @@ of two with the same date the one recorded last. The texts stand beside the data
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from byline.core import (
-    PPM,
     AccountId,
     Contribution,
     Decision,
@@ -27,19 +26,35 @@ from byline.core import (
     Problem,
     Record,
     RegistryError,
-    Role,
     Split,
     Work,
     WorkId,
-    canonical_json,
 )
 from byline.registry import schema
 from byline.registry.assets import Assets
 from byline.registry.catalogue import Catalogue
+from byline.registry.catalogue_files import CatalogueWriter, export_parties, import_parties
 from byline.registry.database import upgrade, writing
 from byline.registry.evidence import Evidence
 from byline.registry.evidence_schema import manifest_works
+from byline.registry.exchange import evidence_kind, export_records, import_records
+from byline.registry.register_rows import (
+    add_opt_outs,
+    add_parties,
+    add_splits,
+    add_works,
+    by_id,
+    conflicts_with,
+    equal_split,
+    insert_rows,
+    read_opt_outs,
+    read_splits,
+    read_works,
+    text_of_record,
+)
+from byline.registry.rights import Credit
 
+CATALOGUE_KINDS = ("works", "splits", "opt-outs")
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -62,12 +77,49 @@ class Registry:
         upgrade(engine, _MIGRATIONS, "registry_version")
         self.evidence = Evidence(engine)
 
+    # --- files
+
+    def import_file(self, kind: str, path: Path, today: date) -> tuple[int, int, list[Problem]]:
+        """Add a file of parties, or of one kind of evidence: how many records were new, how many rows, problems. With
+        any problem nothing is added. Works, splits and opt-outs come in together: `read_catalogue` and `add`.
+
+        Raises: RegistryError("unknown-kind").
+        """
+        if kind == "parties":
+            return import_parties(self._engine, path)
+        return import_records(self._engine, kind, path, today)
+
+    def export_file(self, kind: str, path: Path, as_of: date | None = None) -> int:
+        """Write all records of a kind, superseded ones too, as a file that reads back as the same; how many rows.
+
+        as_of: only what was known on that day (kinds of evidence only). Raises: RegistryError("unknown-kind").
+        """
+        if kind == "parties":
+            return export_parties(self.parties(), path)
+        if kind in CATALOGUE_KINDS:
+            return self._export_catalogue(kind, path)
+        record = evidence_kind(kind)
+        return export_records(self._engine, kind, self.evidence.history(record, as_of=as_of), path)
+
+    def _export_catalogue(self, kind: str, path: Path) -> int:
+        with self._engine.connect() as connection:
+            works, splits = read_works(connection), read_splits(connection)
+        order = self.registration_order()
+        in_order = sorted(works, key=lambda work: order[work.id])
+        writer = CatalogueWriter(in_order, self.parties(), self.accounts(), self._assets)
+        if kind == "works":
+            return writer.works(path)
+        if kind == "splits":
+            newest = {(split.work, split.effective): split for split in splits}
+            return writer.splits(list(newest.values()), path)
+        return writer.opt_outs(self.opt_outs(date.max), path)
+
     # --- adding
 
     def problems(self, catalogue: Catalogue) -> list[Problem]:
         """What in the catalogue contradicts what is registered already; `add` refuses a catalogue that has any."""
         with self._engine.connect() as connection:
-            return _conflicts(catalogue, _works(connection))
+            return conflicts_with(catalogue, read_works(connection))
 
     def add(self, catalogue: Catalogue, today: date) -> Counts:
         """Register what is new in the catalogue: all of it or nothing. Adding the same again adds nothing.
@@ -76,8 +128,8 @@ class Registry:
         text is no longer the one that was read.
         """
         with writing(self._engine) as connection, self._assets.adding() as keep:
-            registered = _works(connection)
-            conflicts = _conflicts(catalogue, registered)
+            registered = read_works(connection)
+            conflicts = conflicts_with(catalogue, registered)
             if conflicts:
                 says = "\n".join(str(problem) for problem in conflicts)
                 raise RegistryError("catalogue-conflicts", says, "correct these lines and register again")
@@ -85,41 +137,56 @@ class Registry:
                 keep(entry.path, entry.work.sha256)
             known = {work.id for work in registered}
             return Counts(
-                parties=_add_parties(connection, catalogue),
-                works=_add_works(connection, [e.work for e in catalogue.works if e.work.id not in known], today),
-                splits=_add_splits(connection, catalogue.splits, today),
-                opt_outs=_add_opt_outs(connection, catalogue.opt_outs),
+                parties=add_parties(connection, catalogue),
+                works=add_works(connection, [e.work for e in catalogue.works if e.work.id not in known], today),
+                splits=add_splits(connection, catalogue.splits, today),
+                opt_outs=add_opt_outs(connection, catalogue.opt_outs),
             )
 
     def save_decisions(self, decisions: Sequence[Decision], today: date) -> None:
         """Keep what the gate said today; `decisions` then returns the newest for each work."""
-        rows = [{"work": d.work, "recorded": today, "body": _text(d)} for d in decisions]
+        rows = [{"work": d.work, "recorded": today, "body": text_of_record(d)} for d in decisions]
         with writing(self._engine) as connection:
-            _insert(connection, schema.decisions, rows)
+            insert_rows(connection, schema.decisions, rows)
 
     def save_manifest(self, manifest: Manifest) -> None:
         """Keep a frozen manifest; keeping it again changes nothing."""
         table = schema.manifests
         with writing(self._engine) as connection:
             if connection.execute(sa.select(table.c.id).where(table.c.id == manifest.id)).first() is None:
-                _insert(connection, table, [{"id": manifest.id, "body": _text(manifest)}])
+                insert_rows(connection, table, [{"id": manifest.id, "body": text_of_record(manifest)}])
                 rows = [{"manifest": manifest.id, "work": entry.work} for entry in manifest.entries]
-                _insert(connection, manifest_works, rows)
+                insert_rows(connection, manifest_works, rows)
 
     # --- asking
 
     def parties(self) -> tuple[Party, ...]:
         """By id."""
-        return tuple(Party(PartyId(row.id), row.name) for row in self._rows(_by_id(schema.parties)))
+        return tuple(Party(PartyId(row.id), row.name) for row in self._rows(by_id(schema.parties)))
 
     def accounts(self) -> dict[AccountId, str]:
         """Names of those who submitted works, by id."""
-        return {AccountId(row.id): row.name for row in self._rows(_by_id(schema.accounts))}
+        return {AccountId(row.id): row.name for row in self._rows(by_id(schema.accounts))}
 
-    def works(self) -> tuple[Work, ...]:
-        """By id."""
+    def works(self, on: date = date.max) -> tuple[Work, ...]:
+        """By id, with the contributors that are credited on a day; by default with all that ever were."""
         with self._engine.connect() as connection:
-            return _works(connection)
+            works = read_works(connection)
+        return self._credited(works, self.evidence.in_force(Credit, on))
+
+    def _credited(self, works: tuple[Work, ...], credits: Sequence[Credit]) -> tuple[Work, ...]:
+        """Whoever was found to have a part after the work was registered stands behind those it came with."""
+        later: defaultdict[WorkId, list[Contribution]] = defaultdict(list)
+        for credit in credits:
+            later[credit.about].append(Contribution(credit.party, credit.role))
+        if not later:
+            return works
+        return tuple(
+            replace(work, contributions=tuple(dict.fromkeys((*work.contributions, *later[work.id]))))
+            if work.id in later
+            else work
+            for work in works
+        )
 
     def registration_order(self) -> dict[WorkId, int]:
         """When each work came to the register, as a rising number: the one order that no submitter can choose."""
@@ -129,10 +196,10 @@ class Registry:
     def work(self, work_id: WorkId) -> Work:
         """Raises: RegistryError("no-such-work")."""
         with self._engine.connect() as connection:
-            found = _works(connection, schema.works.c.id == work_id)
+            found = read_works(connection, schema.works.c.id == work_id)
         if not found:
             raise RegistryError("no-such-work", f"{work_id} is not registered", "`byline register` lists the works")
-        return found[0]
+        return self._credited(found, self.evidence.in_force(Credit, date.max, about=[work_id]))[0]
 
     def text(self, work_id: WorkId) -> str:
         """The text as it was registered, proved by its digest.
@@ -144,9 +211,9 @@ class Registry:
     def splits_on(self, day: date) -> dict[WorkId, Split]:
         """The division in force on `day` for every work, by id. Where none is agreed yet (`agreed` is False): equal
         shares over the contributors, from the first day the calendar has."""
-        in_force = {work.id: _equal_split(work) for work in self.works()}
+        in_force = {work.id: equal_split(work) for work in self.works(day)}
         with self._engine.connect() as connection:
-            for split in _splits(connection):
+            for split in read_splits(connection):
                 if split.effective <= day:
                     in_force[split.work] = split
         return in_force
@@ -154,7 +221,7 @@ class Registry:
     def opt_outs(self, on: date) -> tuple[OptOut, ...]:
         """Those in effect on a day, by party, work and date."""
         with self._engine.connect() as connection:
-            found = [opt_out for opt_out in _opt_outs(connection) if opt_out.effective <= on]
+            found = [opt_out for opt_out in read_opt_outs(connection) if opt_out.effective <= on]
         return tuple(sorted(found, key=lambda o: (o.party, o.work or "", o.effective, o.recorded, o.reason)))
 
     def opted_out_works(self, on: date) -> tuple[WorkId, ...]:
@@ -189,134 +256,3 @@ class Registry:
     def _rows(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
         with self._engine.connect() as connection:
             return connection.execute(query).all()
-
-
-# --- rows to records ------------------------------------------------------------------------------------------
-
-
-def _works(connection: sa.Connection, *only: sa.ColumnElement[bool]) -> tuple[Work, ...]:
-    parts: defaultdict[str, list[Contribution]] = defaultdict(list)
-    table = schema.contributions
-    query = sa.select(table).join(schema.works).where(*only).order_by(table.c.work, table.c.position)
-    for row in connection.execute(query):
-        parts[row.work].append(Contribution(PartyId(row.party), Role(row.role)))
-    return tuple(
-        Work(
-            id=WorkId(row.id),
-            title=row.title,
-            kind=row.kind,
-            account=AccountId(row.account),
-            contributions=tuple(parts[row.id]),
-            created=row.created,
-            source=row.source,
-            licence=row.licence,
-            sha256=row.sha256,
-        )
-        for row in connection.execute(_by_id(schema.works).where(*only))
-    )
-
-
-def _splits(connection: sa.Connection) -> list[Split]:
-    """All that were ever agreed; a later one in the list supersedes an earlier one from its effective date."""
-    lines: defaultdict[int, list[tuple[PartyId, int]]] = defaultdict(list)
-    table = schema.split_lines
-    for row in connection.execute(sa.select(table).order_by(table.c.split, table.c.position)):
-        lines[row.split].append((PartyId(row.party), row.ppm))
-    query = sa.select(schema.splits).order_by(schema.splits.c.work, schema.splits.c.effective, schema.splits.c.seq)
-    return [Split(WorkId(row.work), tuple(lines[row.seq]), row.effective) for row in connection.execute(query)]
-
-
-def _opt_outs(connection: sa.Connection) -> list[OptOut]:
-    return [
-        OptOut(PartyId(row.party), WorkId(row.work) if row.work else None, row.effective, row.recorded, row.reason)
-        for row in connection.execute(sa.select(schema.opt_outs))
-    ]
-
-
-def _equal_split(work: Work) -> Split:
-    parties = sorted({contribution.party for contribution in work.contributions})
-    each, more = divmod(PPM, len(parties))
-    lines = tuple((party, each + (position < more)) for position, party in enumerate(parties))
-    return Split(work.id, lines, date.min, agreed=False)
-
-
-def _by_id(table: sa.Table) -> sa.Select[Any]:
-    return sa.select(table).order_by(table.c.id)
-
-
-def _text(record: Record) -> str:
-    return canonical_json(record.to_json()).decode()
-
-
-# --- records to rows ------------------------------------------------------------------------------------------
-
-
-def _conflicts(catalogue: Catalogue, registered: Iterable[Work]) -> list[Problem]:
-    """A title that its account has already given to another content, or a work registered with other facts."""
-    by_title = {(work.account, work.title): work for work in registered}
-    problems = []
-    for entry in catalogue.works:
-        new, old = entry.work, by_title.get((entry.work.account, entry.work.title))
-        if old is None or old == new:
-            continue
-        if old.sha256 != new.sha256:
-            says = f"{new.title!r} is registered with other content ({old.id}); give it another title"
-            problems.append(Problem("title-taken", entry.at, says))
-        else:
-            changed = [f.name for f in fields(Work) if getattr(old, f.name) != getattr(new, f.name)]
-            says = f"{new.title!r} is registered as {old.id} with other {', '.join(changed)}; nothing is edited here"
-            problems.append(Problem("work-differs", entry.at, says))
-    return problems
-
-
-def _add_parties(connection: sa.Connection, catalogue: Catalogue) -> int:
-    accounts = [{"id": account, "name": name} for account, name in catalogue.accounts]
-    parties = [{"id": party.id, "name": party.name} for party in catalogue.parties]
-    _insert(connection, schema.accounts, _new(connection, schema.accounts, accounts))
-    return _insert(connection, schema.parties, _new(connection, schema.parties, parties))
-
-
-def _new(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    known = set(connection.execute(sa.select(table.c.id)).scalars())
-    return [row for row in rows if row["id"] not in known]
-
-
-def _add_works(connection: sa.Connection, works: Sequence[Work], today: date) -> int:
-    columns = ("id", "title", "kind", "account", "created", "source", "licence", "sha256")
-    rows = [{name: getattr(work, name) for name in columns} | {"registered": today} for work in works]
-    parts = [
-        {"work": work.id, "position": position, "party": part.party, "role": str(part.role)}
-        for work in works
-        for position, part in enumerate(work.contributions)
-    ]
-    added = _insert(connection, schema.works, rows)
-    _insert(connection, schema.contributions, parts)
-    return added
-
-
-def _add_splits(connection: sa.Connection, splits: Iterable[Split], today: date) -> int:
-    """A split equal to the one in force for its effective date is not new."""
-    newest = {(split.work, split.effective): split for split in _splits(connection)}
-    new = [split for split in splits if newest.get((split.work, split.effective)) != split]
-    for split in new:
-        row = {"work": split.work, "effective": split.effective, "recorded": today}
-        seq = connection.execute(sa.insert(schema.splits).values(row).returning(schema.splits.c.seq)).scalar_one()
-        lines = [
-            {"split": seq, "position": position, "party": party, "ppm": ppm}
-            for position, (party, ppm) in enumerate(split.lines)
-        ]
-        _insert(connection, schema.split_lines, lines)
-    return len(new)
-
-
-def _add_opt_outs(connection: sa.Connection, opt_outs: Iterable[OptOut]) -> int:
-    known = set(_opt_outs(connection))
-    columns = ("party", "work", "effective", "recorded", "reason")
-    new = [opt_out for opt_out in dict.fromkeys(opt_outs) if opt_out not in known]
-    return _insert(connection, schema.opt_outs, [{name: getattr(o, name) for name in columns} for o in new])
-
-
-def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> int:
-    if rows:
-        connection.execute(sa.insert(table), rows)
-    return len(rows)
