@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from byline.app.cli import app
 from byline.app.home import Home
 from byline.core import party_id
-from byline.ledger.booking import Kind, book_moves
-from byline.ledger.payout import BANK
+from byline.ledger.booking import BANK, Kind, book_moves
+
 
 IBANS = {"Ann": "NL30MOCK0000000005", "Bob": "DE89370400440532013000"}
 FROM = ["--from-name", "Operator", "--from-iban", "NL41MOCK0000000001"]

@@ -18,6 +18,7 @@ from byline.ledger import (
     PayoutRule,
     Reason,
     Standing,
+    Withholding,
     minor_text,
     nano_per_minor,
     pain001,
@@ -191,3 +192,29 @@ def test_a_batch_of_another_day_has_other_ids():
         {"payable:party:ann": -(10**12)}, people, RULE, number=1, execution=DAY + timedelta(1), recorded=NOW
     )
     assert later.id != planned({"ann": 10**12}, people).id
+
+
+def tax(name, ppm=150_000, until=DAY, **more):
+    return Withholding(
+        f"party:{name}", ppm, **{"country": "DE", "ground": "treaty, article 12", "until": until, **more}
+    )
+
+
+def test_tax_is_withheld_before_paying_rounded_down_and_only_while_it_holds():
+    owed = {"ann": 1_007 * CENT + 5, "bob": 1_000 * CENT}
+    people = [payee(name) for name in owed]
+    batch = planned(owed, people, taxed=[tax("ann"), tax("bob", until=DAY - timedelta(1))])
+    ann, bob = batch.instructions
+    assert (ann.minor, ann.tax_minor) == (1_007 - 151, "151") and (bob.minor, bob.tax_minor) == (1_000, "0")
+    assert ann.ground == "15 % tax to DE: treaty, article 12" and bob.ground == ""
+    legs = {account: int(nano) for account, nano in ann.legs}
+    taken = {"payable:party:ann": 1_007 * CENT, "held:withholding:DE": -151 * CENT, CLEARING: -856 * CENT}
+    assert legs == taken
+    assert "tax_minor" not in bob.to_json()  # as before there was tax: what was stored reads and hashes as it did
+    assert Batch.from_json(batch.to_json()) == batch
+    with pytest.raises(LedgerError):
+        planned(owed, people, taxed=[tax("ann"), tax("ann")])
+    for wrong in ({"ppm": 0}, {"ppm": 10**6}, {"country": "Germany"}, {"ground": " "}):
+        with pytest.raises(LedgerError) as caught:
+            tax("ann", **wrong)
+        assert caught.value.code == "bad-rate"

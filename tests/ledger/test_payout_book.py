@@ -26,7 +26,8 @@ from byline.ledger import (
     sent,
     settle,
 )
-from byline.ledger.payout import BANK, CLEARING
+from byline.ledger.booking import BANK
+from byline.ledger.payout import CLEARING
 from byline.registry import open_database
 
 sys.path.insert(0, str(Path(__file__).parent))

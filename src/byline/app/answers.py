@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from byline.app.carried import METHOD, left_out_effects, period_scores
-from byline.app.home import cluster_of, write_json
+from byline.app.credit import credited_clusters, without_nobody
+from byline.app.home import write_json
 from byline.app.model import Progress, Training, silent, trained_texts
 from byline.app.passages import Passage
 from byline.app.shortlist import Channels, evidence_lists, fitted_blend
@@ -92,12 +93,13 @@ def outside_parts(training: Training, passages: Sequence[Passage]) -> list[float
 def attribute(training: Training, passages: Sequence[Passage], progress: Progress = silent) -> dict[str, Any]:
     """For each passage and for all of them as one period: scores, shares with intervals, the rest, verbatim overlaps.
 
-    Shares are per cluster (for money) and per credit line (for people). Kept as attribution.json of the training.
+    Shares are per cluster (for money, a passage that was taken to the work it was taken from) and per credit line (for
+    people). Kept as attribution.json of the training.
     """
     whole, parts = score_segments(training, passages, progress)
-    works, clusters = training.works(), cluster_of(training.manifest)
+    works = training.works()
     by: dict[str, Sequence[str]] = {
-        "cluster": [clusters[w] for w in works],
+        "cluster": credited_clusters(training.home, training.manifest, training.examples()),
         "contributor": [training.credit(w) for w in works],
         "work": [*works],
     }
@@ -150,6 +152,7 @@ def _passage(
     for unit, groups in by.items():
         found = group_scores(scores, groups)
         table = share_table(found, passage.id, unit, scores.method, training.run.id, outside=outside)
+        table = without_nobody(table) if unit == "cluster" else table
         told[unit] = {"shares": table.to_json(), "scores": _signed(found)}
     return told
 
@@ -213,7 +216,7 @@ def _period(
     table = share_table(
         group_scores(scores, clusters), "period", "cluster", scores.method, training.run.id, outside=part
     )
-    return table.to_json()
+    return without_nobody(table).to_json()
 
 
 # --- evaluate ---------------------------------------------------------------------------------------------------

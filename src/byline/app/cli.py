@@ -2,7 +2,7 @@
 
 import logging
 import os
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,8 +16,11 @@ from byline.app.cli_engine import COMMANDS
 from byline.app.cli_law import LAW_COMMANDS
 from byline.app.cli_money import COMMANDS as MONEY_COMMANDS
 from byline.app.cli_payout import COMMANDS as PAYOUT_COMMANDS
+from byline.app.cli_people import COMMANDS as PEOPLE_COMMANDS
 from byline.app.cli_pii import COMMANDS as PII_COMMANDS
+from byline.app.cli_settle import COMMANDS as SETTLE_COMMANDS
 from byline.app.cli_signals import COMMANDS as SIGNAL_COMMANDS
+from byline.app.cli_statement import COMMANDS as STATEMENT_COMMANDS
 from byline.app.home import Home, register
 from byline.app.terminal import (
     HOME,
@@ -191,40 +194,7 @@ def evaluate_command(
     )
 
 
-# --- settle, verify, report -------------------------------------------------------------------------------------
-
-
-@app.command("settle")
-def settle_command(
-    events: Annotated[Path, typer.Argument(help="Money received, CSV: received,licensee,amount,currency.")],
-    policy: Annotated[
-        Path | None, typer.Option(help="Policy (JSON); default: what a cooperative voted for, or the standard one.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compute and show; post and write nothing.")] = False,
-    name: NameOption = "main",
-    home: HomeOption = HOME,
-    database: DatabaseOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Divide money received by the rule of money, post it to the journal and write signed statements."""
-    from byline.app.coop import policy_for
-    from byline.app.model import Training
-    from byline.app.money import conservation, divide, pay, read_events, read_policy
-
-    received, problems = read_events(events)
-    refuse_problems(problems, as_json)
-    training = Training.open(Home.open(home, database), name)
-    voted = None if policy else policy_for(training.home, name, received)
-    terms = voted or read_policy(policy)
-    told: dict[str, Any] = {"posted": False, "statements": 0}
-    if dry_run:
-        settlement = divide(training, received, terms)
-    else:
-        settled = pay(training, received, terms, datetime.now(UTC))
-        settlement, told = settled.settlement, {"posted": settled.posted, "statements": len(settled.statements)}
-    totals = {f"{what}_nano": str(nano) for what, nano in settlement.totals().items()}
-    told |= {"settlement": settlement.id, "currency": settlement.currency, **totals}
-    say(as_json, told, conservation(settlement))
+# --- verify, report, demo ---------------------------------------------------------------------------------------
 
 
 @app.command("verify")
@@ -281,7 +251,17 @@ def demo_command(
     say(as_json, told, f"The report is {told['report']}: open it in a browser. {told['seconds']['total']:.0f} seconds.")
 
 
-for _command in (*COMMANDS, *PAYOUT_COMMANDS, *MONEY_COMMANDS, *SIGNAL_COMMANDS, *PII_COMMANDS, *DISCLOSE_COMMANDS):
+for _command in (
+    *COMMANDS,
+    *SETTLE_COMMANDS,
+    *PEOPLE_COMMANDS,
+    *PAYOUT_COMMANDS,
+    *MONEY_COMMANDS,
+    *SIGNAL_COMMANDS,
+    *STATEMENT_COMMANDS,
+    *PII_COMMANDS,
+    *DISCLOSE_COMMANDS,
+):
     app.command(_command.__name__.removesuffix("_command"))(_command)
 app.add_typer(coop_app, name="coop")
 

@@ -10,7 +10,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from byline.app.home import Home
-from byline.app.terminal import HOME, DatabaseOption, DayOption, HomeOption, JsonOption, day, err, out, say
+from byline.app.terminal import (
+    HOME,
+    DatabaseOption,
+    DayOption,
+    HomeOption,
+    JsonOption,
+    day,
+    err,
+    out,
+    refuse_problems,
+    say,
+)
 from byline.core import Problem, party_id
 
 if TYPE_CHECKING:
@@ -29,9 +40,12 @@ def payout_command(
     from_name: Annotated[str, typer.Option(help="Whose account pays.")] = "",
     from_iban: Annotated[str, typer.Option(help="The account that pays.")] = "",
     from_bic: Annotated[str, typer.Option(help="Its bank.")] = "",
+    withhold: Annotated[
+        Path | None, typer.Option(help="Tax to withhold: contributor,rate,country,ground,until.")
+    ] = None,
     on: DayOption = None,
     release: Annotated[
-        bool, typer.Option("--release", help="First release held money that is somebody's now.")
+        bool, typer.Option("--release", help="First correct what is held or owed by all that is known about people.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show; send, book and write nothing.")] = False,
     home: HomeOption = HOME,
@@ -39,7 +53,7 @@ def payout_command(
     as_json: JsonOption = False,
 ) -> None:
     """Pay what is owed, in a file for the bank; with --answer, book what the bank said; without files, list payouts."""
-    from byline.app.payouts import Asked
+    from byline.app.payouts import Asked, read_withholding
     from byline.ledger import Debtor, PayoutRule
 
     place = Home.open(home, database)
@@ -49,7 +63,9 @@ def payout_command(
         return _list(place, currency, as_json)
     debtor = Debtor(from_name, from_iban, from_bic) if from_name or from_iban else None
     rule = PayoutRule(currency.upper(), threshold, tuple(party_id(name) for name in anyway or ()))
-    return _pay(place, payees, Asked(rule, day(on), form, debtor), release, dry_run, as_json)
+    taxed, problems = read_withholding(withhold) if withhold else ([], [])
+    refuse_problems(problems, as_json, "nothing was paid")
+    return _pay(place, payees, Asked(rule, day(on), form, debtor, tuple(taxed)), release, dry_run, as_json)
 
 
 def attack_command(
@@ -79,16 +95,13 @@ def _pay(place: Home, payees: Path, asked: Any, release: bool, dry_run: bool, as
     from byline.app.payouts import pay_out, preview, read_payees, release_held, told
 
     found, problems = read_payees(payees)
-    if problems:
-        _show(problems)
-        say(as_json, {"problems": [problem.to_json() for problem in problems]}, "Nothing was paid.")
-        raise typer.Exit(1)
+    refuse_problems(problems, as_json, "nothing was paid")
     now, path = datetime.now(UTC), None
     if dry_run:
         batch = preview(place, found, asked, now)
     else:
         if release:
-            _show(release_held(place, now)[1])
+            _show(release_held(place, asked.execution, now)[1])
         batch, path = pay_out(place, found, asked, now)
     shown = told(batch, place.names)
     if not as_json:
@@ -155,11 +168,12 @@ def _ratios(outcome: "Outcome") -> dict[str, Any]:
 
 
 def payout_table(shown: dict[str, Any]) -> Table:
-    table = Table("payee", "amount", "payment", box=None)
+    table = Table("payee", "amount", "tax withheld", "payment", box=None)
     for one in shown["paid"]:
-        table.add_row(escape(one["name"] or one["party"]), one["amount"], one["end_to_end"])
+        tax = f"{one['withheld']} ({one['ground']})" if one["ground"] else ""
+        table.add_row(escape(one["name"] or one["party"]), one["amount"], escape(tax), one["end_to_end"])
     for one in shown["carried"]:
-        table.add_row(escape(one["name"] or one["party"]), "", f"[dim]{one['reason']}[/]")
+        table.add_row(escape(one["name"] or one["party"]), "", "", f"[dim]{one['reason']}[/]")
     return table
 
 

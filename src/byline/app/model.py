@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
+from byline.app.exclusion import begin_run, finish_run
 from byline.app.home import Home, new_training, read_kept, write_json
 from byline.attribution import Run, SketchTransport, open_run
-from byline.core import AppError, Manifest, WorkId
+from byline.core import AppError, Example, Manifest, WorkId
 from byline.training import (
     Corpus,
     Job,
@@ -58,13 +59,17 @@ def train_model(
     """A base model from other texts, then the recorded training on the manifest's works; what it showed is kept.
 
     `twin`: train once more beside it without the recorder, to measure what recording costs and that it changes nothing.
-    After an error nothing of it is left. Raises: AppError("nothing-held-out") and those of `new_training`,
-    TrainingError, StoreError.
+    After an error nothing of it is left. Raises: AppError("nothing-held-out"), ("opted-out-since") and those of
+    `new_training`, TrainingError, StoreError.
     """
     with new_training(home, name) as folder:  # refuses a taken name before any work is done
+        begun = begin_run(home, manifest)
         corpus = _corpus(home, manifest, recipe, base, progress)
         told = _train(home, manifest, recipe, name, folder, corpus, twin, progress)
+        told |= {"started": begun.started.isoformat(), "opt_out_checkpoint": begun.checkpoint}
         write_json(folder / "training.json", told)
+        weights = open_run(home.run(name)).store.blob("weights_sha256").tobytes().hex()
+        finish_run(home, manifest, begun, told, weights)
     return told
 
 
@@ -169,10 +174,14 @@ class Training:
     def model(self, stage: str = "final") -> nn.Module:
         return load_model(self.home.training(self.name), self.recipe, stage)
 
+    def examples(self) -> tuple[Example, ...]:
+        """The recorded examples, in the order of the run's example ids."""
+        found = {example.id: example for example in self.corpus.examples}
+        return tuple(found[example] for example in self.run.store.example_ids)
+
     def works(self) -> tuple[WorkId, ...]:
         """The work of each recorded example, in the order of the run's example ids."""
-        work_of = {example.id: example.work for example in self.corpus.examples}
-        return tuple(work_of[example] for example in self.run.store.example_ids)
+        return tuple(example.work for example in self.examples())
 
     def credit(self, work: WorkId) -> str:
         """The contributors of a work as one line of credit."""

@@ -1,61 +1,79 @@
 """Where scores meet money: the only place that joins share tables to the ledger, and signs what comes of it."""
 
-import json
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from byline.app.coop import refuse_other_policy
+from byline.app.credit import own_stakes
 from byline.app.home import Home, read_json, read_kept, write_json
-from byline.core import (
-    AppError,
-    CoreError,
-    EventId,
-    LedgerError,
-    Manifest,
-    Party,
-    Problem,
-    Reliability,
-    RevenueEvent,
-    ShareTable,
-    Source,
-    Split,
-    make_id,
-)
+from byline.app.money_files import STANDARD_POLICY, PricedOutputs, read_events, read_policy
+from byline.core import PPM, Manifest, Party, PartyId, Reliability, RevenueEvent, ShareTable, Split, WorkId
 from byline.disclosure import Verification, sign_statement, verify_document, write_statement
 from byline.ledger import (
+    RESERVE,
+    Booking,
+    Contract,
+    Due,
+    Mode,
     Policy,
-    Prior,
     Settlement,
     Terms,
-    Unattributed,
+    Use,
+    agreed_terms,
     amount_text,
-    canonical_stakes,
+    contract_booking,
+    dues,
+    no_shares,
     payable,
     settle,
     statement,
+    sum_outputs,
 )
-from byline.registry import Columns, Row, read_rows
+from byline.registry import People
 
-if TYPE_CHECKING:  # verifying a statement needs no torch
-    from byline.app.model import Training
+__all__ = ["STANDARD_POLICY", "read_events", "read_policy"]  # of money_files; the rest is below
 
-EVENTS = Columns(("received", "licensee", "amount", "currency"))
-NANO = Decimal(1_000_000_000)
-_EXACT = Context(prec=28, traps=[Inexact, InvalidOperation, Overflow])
-STANDARD_POLICY = Policy(
-    id="policy:standard",
-    version=1,
-    effective=date(2026, 1, 1),
-    commission_ppm=100_000,
-    reserve_ppm=50_000,
-    train_share_ppm=200_000,
-    prior=Prior.EQUAL,
-    unattributed=Unattributed.COMMONS,
-)
+_ADVANCE = "assets:advance:"
+
+
+class Ground(Protocol):
+    """What money is divided on: a training, or, where no measurement divides it, only the works that were frozen."""
+
+    @property
+    def home(self) -> Home: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def manifest(self) -> Manifest: ...
+
+
+@dataclass(frozen=True)
+class Unmeasured:
+    """The works of a training, or of the latest manifest if there is no such training. Needs no torch."""
+
+    home: Home
+    name: str
+
+    @property
+    def manifest(self) -> Manifest:
+        path = self.home.training(self.name) / "training.json"
+        if not path.is_file():
+            return self.home.registry.latest_manifest()
+        told = read_json(path, f"byline train --name {self.name}", ("manifest",))
+        return self.home.registry.manifest(told["manifest"])
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What some payments bring with them: the works they name, the outputs they were for, what parties agreed on."""
+
+    uses: Sequence[Use] = ()
+    outputs: PricedOutputs = field(default_factory=lambda: PricedOutputs((), {}))
+    contracts: Sequence[Contract] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,108 +81,126 @@ class Settled:
     settlement: Settlement
     posted: bool  # False if the journal held it already
     statements: tuple[tuple[Party, Path], ...]
+    dues: tuple[Due, ...] = ()
 
 
-def read_events(path: Path) -> tuple[list[RevenueEvent], list[Problem]]:
-    """Money received, from CSV or JSON lines: received (ISO date), licensee, amount (major units), currency.
-
-    With problems, none of it is to be settled.
-    """
-    rows, problems = read_rows(path, EVENTS)
-    if not rows and not problems:
-        problems = [Problem("no-events", Source(str(path)), "names no payment")]
-    events = []
-    for row in rows:
-        try:
-            events.append(_event(row))
-        except ValueError as fault:
-            problems.append(Problem("bad-event", row.at, str(fault)))
-    return events, problems
+def is_measured(policy: Policy) -> bool:
+    """Whether the policy divides anything by attribution. Flat payments, tolls and lump sums it does not."""
+    return policy.mode is Mode.SHARES and policy.train_share_ppm < PPM
 
 
-def _event(row: Row) -> RevenueEvent:
-    nano, currency = str(_nano(row["amount"])), row["currency"].upper()
-    try:
-        received = date.fromisoformat(row["received"])
-    except ValueError as fault:
-        raise ValueError(f"received is {row['received']!r}; write it as 2026-09-01") from fault
-    if not re.fullmatch("[A-Z]{3}", currency):
-        raise ValueError(f"currency is {row['currency']!r}; write its ISO 4217 code, such as EUR")
-    if not row["licensee"]:
-        raise ValueError("the licensee has no name")
-    name = EventId(make_id("event", row["licensee"], nano, currency, received.isoformat()))
-    return RevenueEvent(name, row["licensee"], nano, currency, received)
-
-
-def _nano(amount: str) -> int:
-    """An amount in major units, exactly."""
-    try:
-        nano = _EXACT.multiply(Decimal(amount), NANO)
-    except ArithmeticError:
-        nano = Decimal("nan")
-    if not nano.is_finite() or nano <= 0 or nano != int(nano):
-        raise ValueError(f"amount is {amount!r}; write a number above 0 with at most nine decimals, such as 1250.00")
-    if nano >= 2**63:
-        raise ValueError(f"amount is {amount!r}; book more than nine thousand million as several events")
-    return int(nano)
-
-
-def read_policy(path: Path | None) -> Policy:
-    """The policy in a JSON file, or the standard one. Raises: AppError("no-policy")."""
-    if path is None:
-        return STANDARD_POLICY
-    try:
-        return Policy.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, CoreError, LedgerError) as fault:
-        fix = "give a JSON file with the fields that docs/money.md lists"
-        raise AppError("no-policy", f"{path} is not a policy: {fault}", fix) from fault
-
-
-def divide(training: "Training", events: Sequence[RevenueEvent], policy: Policy) -> Settlement:
+def divide(
+    ground: Ground, events: Sequence[RevenueEvent], policy: Policy, details: Details | None = None
+) -> Settlement:
     """The settlement of some payments by what was attributed and how reliable that was measured to be. Pure reading.
 
-    Raises: AppError("not-made-yet"), LedgerError("terms-too-late") and the others of `settle`.
+    Raises: AppError("not-made-yet"), AppError("other-policy") where the members of a cooperative voted for another
+    one, LedgerError("terms-too-late") and the others of `settle`.
     """
-    home = training.home
-    shares = ShareTable.from_json(read_kept(home, training.name, "attribution")["period"])
-    measured = read_kept(home, training.name, "evaluation")
-    terms = Terms(policy, Reliability.from_json(measured["reliability"]), date.fromisoformat(measured["measured"]))
-    lengths = {entry.work: len(home.registry.text(entry.work)) for entry in training.manifest.entries}
-    stakes = canonical_stakes(training.manifest, lengths)
-    return settle(events, shares, stakes, splits_in_force(home, training.manifest, events), terms)
+    home, asked = ground.home, details or Details()
+    refuse_other_policy(home, ground.name, events, policy)
+    shares, terms = measured(home, ground.name, policy) if is_measured(policy) else _agreed(events, policy)
+    works = {entry.work for entry in ground.manifest.entries}
+    columns = asked.outputs
+    sums = [sum_outputs(event, [block], columns.clusters, terms) for event, block in sorted(columns.of.items())]
+    splits = splits_in_force(home, works, events)
+    return settle(events, shares, own_stakes(home, ground.manifest), splits, terms, uses=asked.uses, outputs=sums)
 
 
-def splits_in_force(home: Home, manifest: Manifest, events: Sequence[RevenueEvent]) -> list[Split]:
-    """Every split of an admitted work that is in force on the day of some event."""
-    admitted = {entry.work for entry in manifest.entries}
-    found = {
-        (split.work, split.effective): split
-        for event in events
-        for split in home.registry.splits_on(event.received).values()
-        if split.work in admitted
-    }
+def measured(home: Home, name: str, policy: Policy) -> tuple[ShareTable, Terms]:
+    shares = ShareTable.from_json(read_kept(home, name, "attribution")["period"])
+    told = read_kept(home, name, "evaluation")
+    return shares, Terms(policy, Reliability.from_json(told["reliability"]), date.fromisoformat(told["measured"]))
+
+
+def _agreed(events: Sequence[RevenueEvent], policy: Policy) -> tuple[ShareTable, Terms]:
+    return no_shares(min((event.received.isoformat() for event in events), default="")), agreed_terms(policy)
+
+
+def splits_in_force(home: Home, works: Iterable[WorkId], events: Sequence[RevenueEvent]) -> list[Split]:
+    """How each work was divided on the day of each payment, by all that is known about people now: agreements,
+    claims, disputes, heirs. What is contested and what nobody is named for is in no line, and waits for the work.
+
+    A work whose agreements say all keeps them with their own dates; of another each day has its own split.
+    """
+    days = sorted({event.received for event in events})
+    people = People(home.journal.engine, home.registry)
+    divided = {day: people.divisions_on(day) for day in days}
+    agreed = {day: home.registry.splits_on(day) for day in days}
+    found: dict[tuple[WorkId, date], Split] = {}
+    for work in works:
+        plain = all(divided[day][work].lines == tuple(sorted(agreed[day][work].lines)) for day in days)
+        for day in days:
+            split = agreed[day][work] if plain else divided[day][work].split()
+            found[work, split.effective] = split
     return list(found.values())
 
 
-def pay(training: "Training", events: Sequence[RevenueEvent], policy: Policy, now: datetime) -> Settled:
-    """Divide, post to the journal, log its head, and write a signed statement for everybody who is owed something."""
-    home = training.home
-    settlement = divide(training, events, policy)
+# --- posting ----------------------------------------------------------------------------------------------------
+
+
+def pay(
+    ground: Ground, events: Sequence[RevenueEvent], policy: Policy, now: datetime, details: Details | None = None
+) -> Settled:
+    """Divide, post to the journal, apply contracts, log the journal's head, and write a signed statement for everybody
+    who is owed something. Doing it again changes nothing."""
+    home, asked = ground.home, details or Details()
+    settlement = divide(ground, events, policy, asked)
     posted = home.journal.post(settlement, now)
-    folder = home.path / "statements" / settlement.id.removeprefix("settlement:")
-    if posted:
+    changes = _apply_contracts(home, settlement, asked.contracts, now)
+    if posted or changes:
         home.log.append("journal", home.journal.head().digest())
-    titles = {entry.work: home.works[entry.work].title for entry in training.manifest.entries}
+    written = write_statements(home, settlement)
+    if is_measured(policy):
+        write_json(home.training(ground.name) / "settlement.json", _kept(settlement, home, written))
+    return Settled(settlement, posted, tuple(written), tuple(changes))
+
+
+def contract_dues(home: Home, settlement: Settlement, contracts: Sequence[Contract]) -> list[Due]:
+    """What contracts and unpaid advances change in a settlement, which counts as one period.
+
+    Raises: those of `ledger.dues`.
+    """
+    balances = home.journal.balances(settlement.currency)
+    advances = {PartyId(name.removeprefix(_ADVANCE)): nano for name, nano in balances.items()
+                if name.startswith(_ADVANCE) and nano > 0}  # fmt: skip
+    last = max(event.received for event in settlement.events)
+    found = dues([settlement], contracts, advances, last)
+    return [due for due in found if (due.rebate_nano, due.top_up_nano, due.recouped_nano) != ("0", "0", "0")]
+
+
+def _apply_contracts(home: Home, settlement: Settlement, contracts: Sequence[Contract], now: datetime) -> list[Due]:
+    """Book what they change, once per settlement, and keep the contracts under their digest."""
+    if home.journal.has_booked(f"contracts:{settlement.id}:{settlement.currency}"):
+        return []
+    found = contract_dues(home, settlement, contracts)
+    if found:
+        home.journal.book(_contract_booking(settlement, found), now)
+        for contract in contracts:
+            path = home.path / "contracts" / f"{contract.digest()}.json"
+            if not path.is_file():
+                write_json(path, contract.to_json())
+    return found
+
+
+def _contract_booking(settlement: Settlement, found: Sequence[Due]) -> Booking:
+    last = max(event.received for event in settlement.events)
+    return contract_booking(found, settlement.terms.policy, settlement.currency, last, settlement.id)
+
+
+def write_statements(home: Home, settlement: Settlement) -> list[tuple[Party, Path]]:
+    """A signed statement for everybody who is owed something; one that is there already is left as it is."""
+    folder = home.path / "statements" / settlement.id.removeprefix("settlement:")
+    titles = {work.id: work.title for work in home.works.values()}
     owed = {line.account for line in settlement.lines}
-    payees = [party for party in home.registry.parties() if payable(party.id) in owed]
+    payees = sorted((p for p in home.registry.parties() if payable(p.id) in owed), key=lambda party: party.name)
     written = []
-    for party in sorted(payees, key=lambda party: party.name):
-        path = folder / f"{_file_name(party.name)}.json"
+    for party, name in _file_names(payees).items():
+        path = folder / f"{name}.json"
         if not path.is_file():
             write_statement(path, sign_statement(statement(party, settlement, titles), home.log, home.key))
         written.append((party, path))
-    write_json(home.training(training.name) / "settlement.json", _kept(settlement, home, written))
-    return Settled(settlement, posted, tuple(written))
+    return written
 
 
 def _kept(settlement: Settlement, home: Home, written: Sequence[tuple[Party, Path]]) -> dict[str, Any]:
@@ -176,13 +212,30 @@ def _kept(settlement: Settlement, home: Home, written: Sequence[tuple[Party, Pat
     }
 
 
+def _file_names(payees: Sequence[Party]) -> dict[Party, str]:
+    """A name that people recognise; two payees of the same one are told apart by their ids."""
+    plain = {party: _file_name(party.name) for party in payees}
+    taken = Counter(plain.values())
+    return {p: name if taken[name] == 1 else f"{name}-{p.id.rpartition(':')[2][:8]}" for p, name in plain.items()}
+
+
+# --- showing ----------------------------------------------------------------------------------------------------
+
+
 def conservation(settlement: Settlement) -> str:
     """Where all of the money went, in one sentence."""
-    totals = {what: amount_text(nano, settlement.currency) for what, nano in settlement.totals().items()}
+    totals, reserve = settlement.totals(), reserve_of(settlement)
+    parts = {**totals, "held": totals["held"] - reserve, "reserve": reserve}
+    text = {what: amount_text(nano, settlement.currency) for what, nano in parts.items()}
     return (
-        f"{totals['received']} received = {totals['allocated']} allocated + {totals['held']} held + "
-        f"{totals['commission']} commission, to the last nano-unit."
+        f"{text['received']} received = {text['allocated']} allocated + {text['held']} held + {text['reserve']} "
+        f"reserve + {text['commission']} commission, to the last nano-unit."
     )
+
+
+def reserve_of(settlement: Settlement) -> int:
+    """What of the held money is the reserve, in nano-units."""
+    return sum(line.nano for line in settlement.lines if line.account == RESERVE)
 
 
 def verify(path: Path, key: Path) -> Verification:

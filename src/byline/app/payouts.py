@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+from byline.app.corrections import correct_all, hand_over
 from byline.app.home import Home
-from byline.core import AppError, LedgerError, PartyId, Problem, WorkId, party_id
+from byline.core import AppError, LedgerError, PartyId, Problem, party_id
 from byline.ledger import (
     Applied,
     BankReport,
@@ -19,16 +19,17 @@ from byline.ledger import (
     PayoutBook,
     PayoutRule,
     Standing,
+    Withholding,
     minor_text,
     open_payout_book,
     pain001,
     provider_csv,
     read_bank,
     read_provider_csv,
-    release_moves,
 )
-from byline.registry import Columns, Division, People, Row, read_rows
+from byline.registry import Columns, People, Row, parse_share, read_rows
 
+WITHHOLDING = Columns(("contributor", "rate", "country", "ground", "until"))
 PAYEES = Columns(("contributor",), optional=("iban", "bic", "token", "standing"))
 FORMS = {"pain.001": ".xml", "csv": ".csv"}
 
@@ -41,6 +42,7 @@ class Asked:
     execution: date
     form: str
     debtor: Debtor | None
+    taxed: tuple[Withholding, ...] = ()
 
 
 def book_of(home: Home) -> PayoutBook:
@@ -69,6 +71,26 @@ def _payee(row: Row) -> Payee:
     return Payee(party_id(name), name, row["iban"].replace(" ", ""), row["bic"], row["token"], standing)
 
 
+def read_withholding(path: Path) -> tuple[list[Withholding], list[Problem]]:
+    """Tax to withhold, CSV or JSON lines: contributor, rate (such as 15%), country, ground, until (the last day)."""
+    rows, problems = read_rows(path, WITHHOLDING)
+    found = []
+    for row in rows:
+        try:
+            found.append(_withholding(row))
+        except (LedgerError, ValueError) as fault:
+            problems.append(Problem("bad-rate", row.at, str(fault).partition("\n")[0]))
+    return found, problems
+
+
+def _withholding(row: Row) -> Withholding:
+    rate = parse_share(row["rate"])
+    if rate is None or not row["contributor"]:
+        raise ValueError(f"rate is {row['rate']!r} for {row['contributor']!r}; write a name and a rate such as 15%")
+    until = date.fromisoformat(row["until"])
+    return Withholding(party_id(row["contributor"]), rate, row["country"].upper(), row["ground"], until)
+
+
 def pay_out(home: Home, payees: Sequence[Payee], asked: Asked, now: datetime) -> tuple[Batch, Path | None]:
     """Send what is owed and write the file; (batch, file). Asking again pays nothing twice.
 
@@ -76,13 +98,15 @@ def pay_out(home: Home, payees: Sequence[Payee], asked: Asked, now: datetime) ->
     of `PayoutBook.send`.
     """
     _refuse_unready(asked)
-    batch = book_of(home).send(payees, asked.rule, asked.execution, now, _merged(home, asked.execution))
+    merged = _merged(home, asked.execution)
+    batch = book_of(home).send(payees, asked.rule, asked.execution, now, merged, asked.taxed)
     return batch, write_file(home, batch, payees, asked) if batch.instructions else None
 
 
 def preview(home: Home, payees: Sequence[Payee], asked: Asked, now: datetime) -> Batch:
     _refuse_unready(asked)
-    return book_of(home).preview(payees, asked.rule, asked.execution, now, _merged(home, asked.execution))
+    merged = _merged(home, asked.execution)
+    return book_of(home).preview(payees, asked.rule, asked.execution, now, merged, asked.taxed)
 
 
 def write_file(home: Home, batch: Batch, payees: Sequence[Payee], asked: Asked) -> Path:
@@ -111,20 +135,11 @@ def apply_answers(home: Home, reports: Sequence[BankReport], now: datetime) -> A
     return book_of(home).apply(reports, now)
 
 
-def release_held(home: Home, now: datetime) -> tuple[int, list[Problem]]:
-    """Pay out of held money what claims, withdrawals and decisions of by now have made somebody's; how many moves."""
-    people, book = people_of(home), book_of(home)
-    divisions = cache(people.divisions_on)
-
-    def divide(work: WorkId, on: date) -> Division:
-        return divisions(on)[work]
-
-    released, problems = 0, []
-    for name in home.journal.settlement_ids():
-        moves, faults = release_moves(home.journal.settlement(name), divide, book.moves(), now)
-        released += book.release(moves)
-        problems += faults
-    return released, problems
+def release_held(home: Home, day: date, now: datetime) -> tuple[int, list[Problem]]:
+    """Before paying: give held money to those who are found to be its payees by now (see `corrections`), and what is
+    owed to the dead to their heirs. How many settlements and balances that changed."""
+    corrections, problems = correct_all(home, day, "what is known about payees by now", now)
+    return len(corrections) + hand_over(home, day, now), problems
 
 
 def told(batch: Batch, names: dict[PartyId, str]) -> dict[str, Any]:
@@ -136,7 +151,7 @@ def told(batch: Batch, names: dict[PartyId, str]) -> dict[str, Any]:
         "total": minor_text(batch.total_minor, currency),
         "paid": [
             {"party": one.party, "name": names.get(one.party, ""), "amount": minor_text(one.minor, currency),
-             "end_to_end": one.end_to_end}
+             "withheld": minor_text(int(one.tax_minor), currency), "ground": one.ground, "end_to_end": one.end_to_end}
             for one in batch.instructions
         ],
         "carried": [{**one.to_json(), "name": names.get(one.party, "")} for one in batch.carried],

@@ -25,9 +25,11 @@ from byline.ledger.contracts import (
     dues,
     in_force,
     own_commission,
+    reserve_release,
 )
 from byline.ledger.entry import Checkpoint, Entry, Head, Posting, posting
 from byline.ledger.export import FORMS, account_name, beancount, export, hledger, json_lines
+from byline.ledger.formula import decimal_text
 from byline.ledger.guards import Effect
 from byline.ledger.journal import Journal, open_journal
 from byline.ledger.outputs import Outputs, OutputSums, pooled_shares, sum_outputs
@@ -39,6 +41,7 @@ from byline.ledger.payout import (
     PayoutRule,
     Reason,
     Standing,
+    Withholding,
     minor_text,
     nano_per_minor,
     plan_payout,
@@ -47,7 +50,7 @@ from byline.ledger.payout_accounts import JournalAccounts
 from byline.ledger.payout_bank import Answer, BankReport, read_bank
 from byline.ledger.payout_book import Accounts, PayoutBook, open_payout_book
 from byline.ledger.payout_csv import provider_csv, read_provider_csv
-from byline.ledger.payout_held import Unclaimed, Vote, inherited_moves, release_moves, unclaimed_list, voted_move
+from byline.ledger.payout_held import Unclaimed, Vote, inherited_moves, unclaimed_list, voted_move
 from byline.ledger.payout_moves import Applied, Move, MoveKind, follow, sent
 from byline.ledger.payout_pain001 import Debtor, pain001
 from byline.ledger.period import Period, read_period
@@ -63,6 +66,7 @@ from byline.ledger.settlement import (
     Line,
     Settlement,
     payable,
+    resettle,
     settle,
     settle_again,
     unclaimed,
@@ -142,6 +146,7 @@ __all__ = [
     "Unclaimed",
     "Use",
     "Vote",
+    "Withholding",
     "account_name",
     "advance",
     "advance_account",
@@ -157,6 +162,7 @@ __all__ = [
     "compare",
     "contested",
     "contract_booking",
+    "decimal_text",
     "dues",
     "exchange",
     "export",
@@ -184,8 +190,9 @@ __all__ = [
     "read_period",
     "read_provider_csv",
     "release",
-    "release_moves",
     "remainder_nano",
+    "reserve_release",
+    "resettle",
     "sent",
     "settle",
     "settle_again",

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from byline.core import PPM, LedgerError, PartyId, Record
+from byline.ledger.allocate import allocate
 from byline.ledger.booking import BANK, Booking, Kind, book_moves
-from byline.ledger.lines import COMMISSION, Settlement, payable
+from byline.ledger.lines import COMMISSION, RESERVE, Settlement, payable
 from byline.ledger.terms import Policy
+from byline.ledger.whatif import by_account
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,23 @@ def contract_booking(found: Sequence[Due], policy: Policy, currency: str, day: d
     facts = {f"{due.party} {due.contract}": due.digest() for due in found}
     reference = f"contracts:{period}:{currency}"
     return book_moves(Kind.CONTRACT, f"contracts, {period}", day, {currency: moves}, facts, reference)
+
+
+def reserve_release(settlement: Settlement, day: date, because: str) -> Booking:
+    """What the settlement put into the reserve, to all who got the rest of its money and in the same proportions; what
+    waits for a work or for the commons gets its part as well. Once for each settlement.
+
+    `settlement` as it stands by now. Raises: LedgerError("bad-amount") if it has no reserve.
+    """
+    sums = by_account(settlement)
+    reserve = sums.pop(RESERVE, 0)
+    weights = {account: nano for account, nano in sums.items() if nano > 0 and account != COMMISSION}
+    if reserve <= 0 or not weights:
+        raise LedgerError("bad-amount", f"{settlement.id} holds no reserve to release", "name one that does")
+    reference = f"reserve:{settlement.events[0].id}"
+    moves = {RESERVE: reserve, **{name: -part for name, part in allocate(reserve, weights, reference).items()}}
+    facts = {"settlement": settlement.id}
+    return book_moves(Kind.RESERVE, because, day, {settlement.currency: moves}, facts, reference)
 
 
 def _due(contract: Contract, earned: int, commission: int, advance: int, policy: Policy) -> Due:

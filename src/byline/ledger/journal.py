@@ -179,6 +179,10 @@ class Journal:
         told: dict[str, Any] = json.loads(found)
         return told
 
+    def has_booked(self, reference: str) -> bool:
+        with self.engine.connect() as connection:
+            return connection.execute(sa.select(ENTRY.c.seq).where(ENTRY.c.reference == reference)).first() is not None
+
     def run_ids(self) -> list[str]:
         """Ids of all runs: settlements, adjustments, bookings."""
         with self.engine.connect() as connection:

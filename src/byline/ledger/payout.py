@@ -14,13 +14,14 @@ from enum import StrEnum
 from stdnum import bic as stdnum_bic
 from stdnum import iban as stdnum_iban
 
-from byline.core import LedgerError, PartyId, Record, digest
+from byline.core import PPM, LedgerError, PartyId, Record, digest
+from byline.ledger.booking import withholding
+from byline.ledger.grown import GrownRecord
 from byline.ledger.settlement import payable
 from byline.ledger.statement import minor_digits
 
 PREFIX = "BYL"  # of every message id and end-to-end id that we give out; both have at most 35 characters
 CLEARING = "assets:clearing:payouts"  # money that a bank was told to pay and has not yet reported
-BANK = "assets:bank"
 MAX_MINOR = 10**15  # ISO 20022 allows 18 digits; no payout comes near
 
 
@@ -99,13 +100,41 @@ class Carried(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Instruction(Record):
-    """One payment. `legs` are what sending it books, (account, nano-units as text), as signed in the journal."""
+class Withholding(Record):
+    """Tax that is kept back from what a party is paid: its rate, the country it is owed to, the legal ground as it is
+    printed, and the last day on which this holds. The form that shows it stays with whoever checked it.
+
+    Raises: LedgerError("bad-rate").
+    """
+
+    party: PartyId
+    rate_ppm: int
+    country: str
+    ground: str
+    until: date
+
+    def __post_init__(self) -> None:
+        country = self.country
+        if not (0 < self.rate_ppm < PPM and len(country) == 2 and country.isalpha() and country.isupper()):
+            told = f"{self.party}: {self.rate_ppm} ppm to {country!r}"
+            raise LedgerError("bad-rate", told, "a rate above 0 and below 100 %, and a country as DE")
+        if not self.ground.strip():
+            raise LedgerError("bad-rate", f"{self.party}: no legal ground", "name the law or the treaty")
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction(GrownRecord):
+    """One payment. `legs` are what sending it books, (account, nano-units as text), as signed in the journal.
+
+    `amount_minor` is what the bank pays; `tax_minor` was withheld before, on the `ground` that is printed.
+    """
 
     end_to_end: str
     party: PartyId
     amount_minor: str
     legs: tuple[tuple[str, str], ...]
+    tax_minor: str = "0"
+    ground: str = ""
 
     @property
     def minor(self) -> int:
@@ -149,15 +178,20 @@ def plan_payout(
     execution: date,
     recorded: datetime,
     merged: Mapping[PartyId, PartyId] | None = None,
+    taxed: Sequence[Withholding] = (),
 ) -> Batch:
     """The batch that pays what `balances` owe (signed nano-units per account: owed is negative).
 
     `merged` names the party that an alias was found to be: its balance is paid together with theirs, and the legs take
-    it from the account where it lay. Raises: LedgerError("bad-payout") if a party has two payees.
+    it from the account where it lay. `taxed`: tax to withhold, rounded down to minor units; what the bank rejects gives
+    it back with the rest. Raises: LedgerError("bad-payout") if a party has two payees or two taxes.
     """
     known = {payee.party: payee for payee in payees}
+    taxes = {one.party: one for one in taxed if one.until >= execution}
     if len(known) != len(payees):
         raise LedgerError("bad-payout", "a party stands twice among the payees", "give each party one account")
+    if len({one.party for one in taxed}) != len(taxed):
+        raise LedgerError("bad-payout", "a party stands twice among the taxed", "give each party one rate")
     drafts, carried = [], []
     for party, accounts in sorted(_owed(balances, merged or {}).items()):
         due = sum(accounts.values())
@@ -166,8 +200,7 @@ def plan_payout(
         if reason:
             carried.append(Carried(party, str(due), reason))
         elif due > 0:
-            legs = _legs(party, accounts, minor * nano_per_minor(rule.currency))
-            drafts.append(Instruction("", party, str(minor), legs))
+            drafts.append(_draft(party, accounts, minor, nano_per_minor(rule.currency), taxes.get(party)))
     draft = Batch("", number, rule, execution, recorded, tuple(drafts), tuple(carried))
     return _named(draft)
 
@@ -197,13 +230,21 @@ def _reason(minor: int, payee: Payee | None, rule: PayoutRule, party: PartyId) -
     return Reason.TOO_LARGE if minor > MAX_MINOR else None
 
 
-def _legs(party: PartyId, accounts: Mapping[str, int], nano: int) -> tuple[tuple[str, str], ...]:
-    """Other accounts of the party are emptied, its own keeps the remainder; what goes out waits in clearing."""
-    own = payable(party)
+def _draft(
+    party: PartyId, accounts: Mapping[str, int], minor: int, unit: int, withheld: Withholding | None
+) -> Instruction:
+    """Other accounts of the party are emptied, its own keeps the remainder; what goes out waits in clearing, and the
+    tax in the account of its country."""
+    own, tax = payable(party), minor * withheld.rate_ppm // PPM if withheld else 0
     legs = {account: owed for account, owed in accounts.items() if account != own}
-    legs[own] = nano - sum(legs.values())
-    legs[CLEARING] = -nano
-    return tuple((account, str(amount)) for account, amount in sorted(legs.items()) if amount)
+    legs[own] = minor * unit - sum(legs.values())
+    legs[CLEARING] = -(minor - tax) * unit
+    ground = ""
+    if withheld and tax:
+        legs[withholding(withheld.country)] = -tax * unit
+        ground = f"{withheld.rate_ppm / 10_000:g} % tax to {withheld.country}: {withheld.ground}"
+    ordered = tuple((account, str(amount)) for account, amount in sorted(legs.items()) if amount)
+    return Instruction("", party, str(minor - tax), ordered, str(tax), ground)
 
 
 def _named(draft: Batch) -> Batch:

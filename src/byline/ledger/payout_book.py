@@ -14,7 +14,7 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from byline.core import LedgerError, PartyId, canonical_json, sha256_hex
-from byline.ledger.payout import Batch, Payee, PayoutRule, plan_payout
+from byline.ledger.payout import Batch, Payee, PayoutRule, Withholding, plan_payout
 from byline.ledger.payout_bank import BankReport
 from byline.ledger.payout_moves import Applied, Move, MoveKind, follow, sent
 from byline.registry import upgrade, writing
@@ -63,6 +63,7 @@ class PayoutBook:
         execution: date,
         now: datetime,
         merged: Mapping[PartyId, PartyId] | None = None,
+        taxed: Sequence[Withholding] = (),
     ) -> Batch:
         """Draw up the batch that pays what is owed, and book it as sent.
 
@@ -71,7 +72,7 @@ class PayoutBook:
         """
         _refuse_naive(now)
         with self._booked_and_writing() as connection:
-            batch = self._plan(connection, payees, rule, execution, now, merged)
+            batch = self._plan(connection, payees, rule, execution, now, merged, taxed)
             if batch.instructions:
                 row = {"number": batch.number, "id": batch.id, "body": _text(batch)}
                 connection.execute(sa.insert(_BATCH), row)
@@ -86,12 +87,13 @@ class PayoutBook:
         execution: date,
         now: datetime,
         merged: Mapping[PartyId, PartyId] | None = None,
+        taxed: Sequence[Withholding] = (),
     ) -> Batch:
         """What `send` would draw up now; nothing is kept."""
         _refuse_naive(now)
         self.catch_up()
         with self.engine.connect() as connection:
-            return self._plan(connection, payees, rule, execution, now, merged)
+            return self._plan(connection, payees, rule, execution, now, merged, taxed)
 
     def keep_file(self, batch: Batch, form: str, content: bytes) -> bool:
         """Remember the digest of the file made of a batch; False if the same file was made before.
@@ -198,10 +200,19 @@ class PayoutBook:
         execution: date,
         now: datetime,
         merged: Mapping[PartyId, PartyId] | None,
+        taxed: Sequence[Withholding],
     ) -> Batch:
         count: int = connection.execute(sa.select(sa.func.count()).select_from(_BATCH)).scalar_one()
-        balances = self.accounts.balances(rule.currency)
-        return plan_payout(balances, payees, rule, number=count + 1, execution=execution, recorded=now, merged=merged)
+        return plan_payout(
+            self.accounts.balances(rule.currency),
+            payees,
+            rule,
+            number=count + 1,
+            execution=execution,
+            recorded=now,
+            merged=merged,
+            taxed=taxed,
+        )
 
 
 class _BookedAndWriting:

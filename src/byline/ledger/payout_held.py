@@ -1,17 +1,16 @@
-"""Money that waits: releasing it to whom it is found to belong, listing what nobody claims, and deciding its fate.
+"""Money that waits: listing what nobody claims, deciding its fate, and handing over what is owed to those who died.
 
 What settling could not pay (contested, disputed, claimed by nobody) waits in an account of the work. When a claim, a
-withdrawal or a decision comes, the works are divided again as they were on the day of each payment but with what is
-known now, and everybody who holds more than was paid gets exactly that, back to the first payment. What a person now
-holds less is not taken back here; that is an adjustment, for the ledger to make.
+withdrawal or a decision comes, the settlements are corrected (`adjustment`): the works are divided again as they were
+on the day of each payment but with what is known now, and everybody gets exactly that, back to the first payment.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from byline.core import PPM, EventId, LedgerError, PartyId, Problem, Record, Source, WorkId, digest, make_id
+from byline.core import PPM, LedgerError, PartyId, Record, WorkId, digest, make_id
 from byline.ledger.allocate import allocate
 from byline.ledger.payout_moves import Move, MoveKind
 from byline.ledger.settlement import COMMONS, Settlement, payable, unclaimed
@@ -42,30 +41,6 @@ class Vote(Record):
     closed: date
 
 
-def release_moves(
-    settlement: Settlement, divide: Divide, done: Iterable[Move], recorded: datetime
-) -> tuple[list[Move], list[Problem]]:
-    """What the held money of one settlement has become, less what `done` moves have paid of it already.
-
-    `divide` gives a work's division on a day by what is known now. Doing it again gives no moves. Problem code:
-    "share-reduced" for a payee who holds less now than was paid.
-    """
-    released = _released(settlement.id, done)
-    received = {event.id: event.received for event in settlement.events}
-    moves, problems = [], []
-    for (event, work), waiting in _waiting(settlement).items():
-        now = divide(work, received[event])
-        more = {payable(party): ppm - waiting.paid[payable(party)] for party, ppm in now.lines}
-        reduced = [account for account, ppm in waiting.paid.items() if ppm > 0 and more.get(account, -ppm) < 0]
-        if reduced:
-            says = f"{', '.join(reduced)} holds less of {work} on {received[event]} than was paid; nothing was released"
-            problems.append(Problem("share-reduced", Source(settlement.id), says))
-            continue
-        move = _release(settlement, (event, work), waiting, more, released[event, work], received[event], recorded)
-        moves += [move] if move else []
-    return moves, problems
-
-
 def unclaimed_list(
     settlements: Sequence[Settlement], balances: Mapping[str, int], currency: str, titles: Mapping[WorkId, str]
 ) -> list[Unclaimed]:
@@ -80,7 +55,7 @@ def unclaimed_list(
     for account, nano in balances.items():
         if account.startswith(_UNCLAIMED) and nano < 0:
             work = WorkId(account.removeprefix(_UNCLAIMED))
-            found.append(Unclaimed(work, titles.get(work, ""), str(-nano), currency, since[account]))
+            found.append(Unclaimed(work, titles.get(work, ""), str(-nano), currency, since.get(account, date.max)))
     return sorted(found, key=lambda one: (-int(one.amount_nano), one.work))
 
 
@@ -141,72 +116,6 @@ def inherited_moves(
             told = ("", currency, day, recorded, _ordered(legs), f"succession of {party}")
             moves.append(Move(name, MoveKind.INHERITED, *told))
     return moves
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """Of one payment for one work: what waits, and parts per million that each account was paid."""
-
-    nano: int
-    paid: Counter[str]
-
-
-def _waiting(settlement: Settlement) -> dict[tuple[EventId, WorkId], _Waiting]:
-    """Only where something waits; the shares are the same on every basis of a payment."""
-    found: defaultdict[tuple[EventId, WorkId], _Waiting] = defaultdict(lambda: _Waiting(0, Counter()))
-    for line in settlement.lines:
-        if line.work is not None and line.account == unclaimed(line.work):
-            found[line.event, line.work].nano += line.nano
-    received = {event.id: event.received for event in settlement.events}
-    for event, work in found:
-        in_force = [one for one in settlement.splits if one.work == work and one.effective <= received[event]]
-        for party, ppm in in_force[-1].lines if in_force else ():  # a settlement's splits are ordered by date
-            found[event, work].paid[payable(party)] += ppm
-    return dict(found)
-
-
-def _release(
-    settlement: Settlement,
-    key: tuple[EventId, WorkId],
-    waiting: _Waiting,
-    more: Mapping[str, int],
-    released: Counter[str],
-    received: date,
-    recorded: datetime,
-) -> Move | None:
-    own = unclaimed(key[1])
-    weights = {account: ppm for account, ppm in more.items() if ppm > 0}
-    weights[own] = PPM - sum(waiting.paid.values()) - sum(weights.values())
-    due = Counter(allocate(waiting.nano, weights, f"release {settlement.id} {key[0]} {key[1]}"))
-    due.pop(own)
-    legs: Counter[str] = Counter()
-    for account in {*due, *released}:
-        legs[account] = released[account] - due[account]  # owed is negative
-    legs[own] = -sum(legs.values())
-    if not _ordered(legs):
-        return None
-    return Move(
-        reference=make_id("move", "released", settlement.id, *key, digest([list(leg) for leg in _ordered(due)])),
-        kind=MoveKind.RELEASED,
-        end_to_end="",
-        currency=settlement.currency,
-        effective=received,
-        recorded=recorded,
-        legs=_ordered(legs),
-        source=settlement.id,
-        reason=f"{key[0]} {key[1]}",
-    )
-
-
-def _released(settlement: str, done: Iterable[Move]) -> defaultdict[tuple[EventId, WorkId], Counter[str]]:
-    sums: defaultdict[tuple[EventId, WorkId], Counter[str]] = defaultdict(Counter)
-    for move in done:
-        if move.kind is MoveKind.RELEASED and move.source == settlement:
-            event, _, work = move.reason.partition(" ")
-            for account, nano in move.legs:
-                if account != unclaimed(WorkId(work)):
-                    sums[EventId(event), WorkId(work)][account] -= int(nano)
-    return sums
 
 
 def _ordered(legs: Mapping[str, int]) -> tuple[tuple[str, str], ...]:

@@ -12,7 +12,8 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from byline.core import Problem, Record, Source, make_id
-from byline.ledger.payout import BANK, CLEARING, PREFIX, Batch, Instruction, nano_per_minor
+from byline.ledger.booking import BANK
+from byline.ledger.payout import CLEARING, PREFIX, Batch, Instruction, nano_per_minor
 from byline.ledger.payout_bank import Answer, BankReport
 
 
@@ -63,6 +64,7 @@ def sent(batch: Batch) -> list[Move]:
             recorded=batch.recorded,
             legs=one.legs,
             source=batch.id,
+            reason=one.ground,
         )
         for one in batch.instructions
     ]

@@ -1,6 +1,6 @@
 """Who made what, under which rights: parties, works, splits, opt-outs, and what the gate said of them."""
 
-from byline.registry.catalogue import Catalogue, CatalogueWork, read_catalogue
+from byline.registry.catalogue import Catalogue, CatalogueWork, parse_share, read_catalogue
 from byline.registry.database import open_database, upgrade, writing
 from byline.registry.division import Division, Hold, Known, concede, divide_work, inherited, role_split
 from byline.registry.evidence import Entry, Evidence
@@ -139,6 +139,7 @@ __all__ = [
     "normalise_identifier",
     "open_database",
     "ordered_uses",
+    "parse_share",
     "read_catalogue",
     "read_people",
     "read_rows",

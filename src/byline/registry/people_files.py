@@ -57,7 +57,9 @@ def read_people(path: Path, works: Sequence[Work]) -> tuple[PeopleFile, list[Pro
                 records.append(reader.record(row))
                 at.append(row.at)
         except RegistryError as fault:
-            problems.append(Problem(fault.code, row.at, f"{fault.message}; {fault.fix}" if fault.fix else fault.message))
+            problems.append(
+                Problem(fault.code, row.at, f"{fault.message}; {fault.fix}" if fault.fix else fault.message)
+            )
         except ValueError as fault:
             problems.append(Problem("bad-fact", row.at, str(fault)))
     return PeopleFile(tuple(parties), tuple(records), tuple(at)), problems

@@ -67,8 +67,11 @@ class People:
         with writing(self._engine) as connection:
             return _add(connection, record, today)[0]
 
-    def add_all(self, names: Sequence[str], records: Sequence[PeopleRecord], today: date) -> Added:
-        """Add these parties and record these facts in their order: all of it, or nothing if there is any fault."""
+    def add_all(
+        self, names: Sequence[str], records: Sequence[PeopleRecord], today: date, dry_run: bool = False
+    ) -> Added:
+        """Add these parties and record these facts in their order: all of it, or nothing if there is any fault or if
+        it is only to be tried."""
         with self._engine.connect() as connection:
             before = len(_ids(connection, schema.parties))
         faults, ids, new = [], [], 0
@@ -83,7 +86,7 @@ class People:
                     new += added
                 except RegistryError as fault:
                     faults.append((at, fault))
-            if faults:
+            if faults or dry_run:
                 connection.rollback()
         return Added((), 0, 0, tuple(faults)) if faults else Added(tuple(ids), new, parties, ())
 

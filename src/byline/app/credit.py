@@ -1,0 +1,43 @@
+"""Whose work a training example is credited to: its own, or the earlier one that its passage was taken from."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from byline.app.home import Home, cluster_of, in_order_of_registration, read_json, write_json
+from byline.core import ClusterId, Example, Manifest, ShareTable
+from byline.gate import Excerpt, credited_works, find_excerpts, own_lengths
+from byline.ledger import Stake, canonical_stakes
+
+NOBODY = ClusterId("")  # of a passage that was taken from a work which was not trained on
+
+
+def excerpts_of(home: Home, manifest: Manifest) -> tuple[Excerpt, ...]:
+    """Passages that the manifest's works took from earlier works of others. Found once, for what counts is the order
+    of registration: works that come later can have been taken from nobody before them."""
+    path = home.path / "excerpts" / f"{manifest.id.removeprefix('manifest:')}.json"
+    if not path.is_file():
+        works = in_order_of_registration(home)
+        found = find_excerpts(works, {work.id: home.registry.text(work.id) for work in works})
+        write_json(path, {"excerpts": [each.to_json() for each in found]})
+    kept = read_json(path, "byline settle EVENTS", ("excerpts",))["excerpts"]
+    admitted = {entry.work for entry in manifest.entries}
+    return tuple(each for each in map(Excerpt.from_json, kept) if each.work in admitted)
+
+
+def credited_clusters(home: Home, manifest: Manifest, examples: Iterable[Example]) -> list[ClusterId]:
+    """The cluster that each example's influence is paid to; NOBODY if what it was taken from was not trained on."""
+    clusters = cluster_of(manifest)
+    return [clusters.get(work, NOBODY) for work in credited_works(examples, excerpts_of(home, manifest))]
+
+
+def without_nobody(shares: ShareTable) -> ShareTable:
+    """The shares with that of NOBODY among the unattributed."""
+    lost = sum(line.ppb for line in shares.lines if line.id == NOBODY)
+    lines = tuple(line for line in shares.lines if line.id != NOBODY)
+    return replace(shares, lines=lines, unattributed_ppb=shares.unattributed_ppb + lost)
+
+
+def own_stakes(home: Home, manifest: Manifest) -> tuple[Stake, ...]:
+    """One stake per cluster, as long as what its work has from nobody else."""
+    lengths = {entry.work: len(home.registry.text(entry.work)) for entry in manifest.entries}
+    return canonical_stakes(manifest, own_lengths(lengths, excerpts_of(home, manifest)))
