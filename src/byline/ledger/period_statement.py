@@ -229,7 +229,7 @@ def _change(
         "before_nano": str(was),
         "after_nano": str(earned),
         "difference_nano": str(earned - was),
-        "parts": [{**part, "says": change_words(part["name"])} for part in parts],
+        "parts": [{**part, "says": change_words(part["name"], int(part["amount_nano"]))} for part in parts],
     }
 
 

@@ -9,21 +9,24 @@ from byline.ledger.statement import amount_text
 
 PERIOD_KIND = "byline-period-1"
 _CHANGES = {
-    "money": "More or less money came in",
-    "count": "More or fewer outputs were paid for",
-    "price": "An output brought more or less money",
-    "shares": "Your works' measured share changed, or the works in the model did",
-    "lambda": "The measurement counts for more or less (its reliability, lambda)",
-    "policy": "The pay rule (policy) changed",
-    "splits": "The agreed split of your works changed",
-    "outputs": "Single outputs were priced one by one",
-    "corrections": "Corrections of earlier periods",
+    "money": ("More money came in", "Less money came in"),
+    "count": ("More outputs were paid for", "Fewer outputs were paid for"),
+    "price": ("An output brought more money", "An output brought less money"),
+    "shares": (
+        "The measured share of your works grew, or other works left",
+        "The measured share of your works shrank, or other works came",
+    ),
+    "lambda": ("The reliability (lambda) of the measurement changed",) * 2,
+    "policy": ("The pay rule (policy) changed",) * 2,
+    "splits": ("The agreed split of your works changed",) * 2,
+    "outputs": ("Outputs were priced one by one",) * 2,
+    "corrections": ("Corrections of earlier periods",) * 2,
 }
 
 
-def change_words(name: str) -> str:
+def change_words(name: str, nano: int) -> str:
     """What a part of the change is called."""
-    return _CHANGES[name]
+    return _CHANGES[name][nano < 0]
 
 
 def money_text(nano: int, currency: str) -> str:
