@@ -6,7 +6,7 @@ Pure functions: no database and no clock.
 from byline.gate.decide import Neighbour, decide, decide_all
 from byline.gate.duplicates import Clusters, NearCopy, find_clusters
 from byline.gate.excerpts import Excerpt, credited_works, find_excerpts, own_lengths
-from byline.gate.licence import LicenceReading, read_licence
+from byline.gate.licence import LicenceReading, LicenceTerms, licence_terms, read_licence
 from byline.gate.manifest import (
     AbsenceProof,
     PlacedEntry,
@@ -23,6 +23,7 @@ __all__ = [
     "Clusters",
     "Excerpt",
     "LicenceReading",
+    "LicenceTerms",
     "NearCopy",
     "Neighbour",
     "PlacedEntry",
@@ -32,6 +33,7 @@ __all__ = [
     "find_clusters",
     "find_excerpts",
     "freeze",
+    "licence_terms",
     "own_lengths",
     "prove_absence",
     "read_licence",
