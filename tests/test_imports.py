@@ -11,7 +11,7 @@ import byline
 
 ROOT = Path(__file__).parents[1]
 LINT = Path(sys.executable).with_name("lint-imports")
-RECORDS = ("core", "registry", "store", "gate", "ledger", "disclosure")
+RECORDS = ("core", "registry", "store", "gate", "ledger", "disclosure", "cooperative")
 BREACHES = {
     "upwards": ("core/ids.py", "import byline.ledger", "Rooms import downwards only"),
     "sideways": ("gate/licence.py", "import byline.lookup", "Rooms import downwards only"),

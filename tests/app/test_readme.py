@@ -79,7 +79,8 @@ def test_the_commands_are_those_that_the_project_was_made_with(project, tmp_path
 
 def test_the_table_of_commands_is_their_help():
     rows = dict(re.findall(r"^\| `byline (\w+)` \| (.+) \|$", README, re.MULTILINE))
-    assert rows == {command.name: command.callback.__doc__.splitlines()[0] for command in app.registered_commands}
+    groups = {group.name: group.typer_instance.info.help for group in app.registered_groups}
+    assert rows == groups | {one.name: one.callback.__doc__.splitlines()[0] for one in app.registered_commands}
 
 
 def test_the_diff_is_a_training_loop_before_and_after(tmp_path):

@@ -10,6 +10,7 @@
     ├── AttributionError   a query that cannot be scored
     ├── EvaluationError    a measurement that cannot be made
     ├── LedgerError        money that would not balance
+    ├── CooperativeError   a vote, a membership or an offer that the statutes do not allow
     ├── DisclosureError    a signature, proof or statement that does not verify
     ├── TrainingError      a training that cannot start
     └── AppError           a command used in a way that cannot work
@@ -56,6 +57,9 @@ class EvaluationError(BylineError): ...
 
 
 class LedgerError(BylineError): ...
+
+
+class CooperativeError(BylineError): ...
 
 
 class DisclosureError(BylineError): ...

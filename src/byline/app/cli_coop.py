@@ -1,0 +1,409 @@
+"""`byline coop`: a cooperative of contributors decides about the pay of a pool. One subcommand, one library call."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from byline.app.coop import (
+    Coop,
+    book_of,
+    box_path,
+    carry_out,
+    cast,
+    close,
+    count_again,
+    dates,
+    export_offer,
+    found,
+    impact,
+    make_proposal,
+    propose,
+    read_document_file,
+    read_receipt,
+    read_statutes,
+    step,
+)
+from byline.app.coop_report import markdown, year_report
+from byline.app.home import Home, write_json
+from byline.app.terminal import (
+    HOME,
+    DatabaseOption,
+    DayOption,
+    HomeOption,
+    JsonOption,
+    day,
+    out,
+    refuse_problems,
+    say,
+    tell,
+)
+from byline.cooperative import Effect, MemberClass, Step, receipt_faults
+from byline.core import AppError
+from byline.ledger import amount_text
+
+coop_app = typer.Typer(
+    help="Decide together about a pool's pay: members, votes, offers, and the yearly report.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+CoopOption = Annotated[str, typer.Option("--coop", help="Name of the cooperative, if there are several.")]
+DryOption = Annotated[bool, typer.Option("--dry-run", help="Show; write nothing.")]
+ProposalArgument = Annotated[str, typer.Argument(help="Id or title of the proposal.")]
+
+
+@coop_app.command("found")
+def found_command(
+    name: Annotated[str, typer.Argument(help="Name of the cooperative.")],
+    pool: Annotated[str, typer.Option(help="The training whose money its members decide about.")] = "main",
+    statutes: Annotated[Path | None, typer.Option(help="Statutes (JSON); default: the standard ones.")] = None,
+    on: DayOption = None,
+    dry_run: DryOption = False,
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Found a cooperative for a pool; from then on its pay rule is what the members vote for."""
+    place, rules = Home.open(home, database), read_statutes(statutes)
+    if dry_run:
+        return say(as_json, {"statutes": rules.to_json(), "dry_run": True}, f"{name} would decide about {pool}.")
+    made, new = found(place, name, pool, rules, day(on))
+    sentence = f"{name} {'decides from now on' if new else 'decides already'} about the pool {pool}."
+    say(as_json, {"cooperative": made.id, "new": new, **made.to_json(), "dry_run": False}, sentence)
+
+
+@coop_app.command("join")
+def join_command(
+    member: Annotated[str, typer.Argument(help="Name of a registered contributor.")],
+    evidence: Annotated[Path, typer.Option(help="The document that shows who it is; only its hash is kept.")],
+    decided_by: Annotated[str, typer.Option(help="Who saw it and decided.")],
+    kind: Annotated[MemberClass, typer.Option(help="person, estate or organisation.")] = MemberClass.PERSON,
+    since: DayOption = None,
+    coop: CoopOption = "",
+    dry_run: DryOption = False,
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Admit a contributor as a member, with one vote."""
+    _step(Step.JOINED, member, evidence, decided_by, kind, since, coop, dry_run, Home.open(home, database), as_json)
+
+
+@coop_app.command("leave")
+def leave_command(
+    member: Annotated[str, typer.Argument(help="Name of a member.")],
+    evidence: Annotated[Path, typer.Option(help="The letter, or whatever shows it; only its hash is kept.")],
+    decided_by: Annotated[str, typer.Option(help="Who received it.")],
+    since: DayOption = None,
+    coop: CoopOption = "",
+    dry_run: DryOption = False,
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Record that a member left. Votes that were proposed before are still open to them."""
+    kind = MemberClass.PERSON
+    _step(Step.LEFT, member, evidence, decided_by, kind, since, coop, dry_run, Home.open(home, database), as_json)
+
+
+def _step(
+    what: Step,
+    member: str,
+    evidence: Path,
+    decided_by: str,
+    kind: MemberClass,
+    since: datetime | None,
+    name: str,
+    dry_run: bool,
+    home: Home,
+    as_json: bool,
+) -> None:
+    coop = Coop.open(home, name)
+    if dry_run:
+        party = coop.party(member)
+        return say(as_json, {"party": party, "step": what, "dry_run": True}, f"{member} ({party}) would be recorded.")
+    made, new = step(coop, member, what, kind, evidence, decided_by, day(since), day(None))
+    count = len(coop.book.members(coop.record.id, max(made.effective, day(None))))
+    told = {"membership": made.id, "new": new, "members": count, **made.to_json(), "dry_run": False}
+    say(as_json, told, f"{member} {what} on {made.effective}; {count} members.")
+
+
+@coop_app.command("show")
+def show_command(
+    on: DayOption = None,
+    coop: CoopOption = "",
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show members, proposals, turnout, results, and the policy in force. Open votes show turnout only."""
+    place = Home.open(home, database)
+    if not book_of(place).cooperatives():
+        return say(as_json, {"cooperatives": []}, "There is no cooperative yet: `byline coop found NAME`.")
+    here, today = Coop.open(place, coop), day(on)
+    policy = here.book.policy_in_force(here.record.id, today + timedelta(1))
+    votes = [_vote(here, one.id) for one in here.book.proposals(here.record.id)]
+    members = here.book.members(here.record.id, today)
+    told = {
+        "cooperative": here.record.name,
+        "pool": here.record.pool,
+        "members": [{"party": party, "name": place.names.get(party, "")} for party in members],
+        "votes": votes,
+        "policy": policy.to_json() if policy else None,
+        "policy_sha256": policy.digest() if policy else None,
+    }
+    for vote in votes:
+        tell(as_json, f"{vote['proposal']}  {vote['state']:<9}  {vote['voted']} of {vote['roll']}  {vote['title']}")
+    rule = f"policy {policy.digest()[:12]}" if policy else "no policy: nothing can be settled"
+    say(as_json, told, f"{here.record.name}: {len(members)} members, pool {here.record.pool}, {rule}.")
+
+
+def _vote(coop: Coop, name: str) -> dict[str, Any]:
+    proposal, closing = coop.book.proposal(name), coop.book.closing(name)
+    voted, roll = coop.book.turnout(name, coop.merged(proposal))
+    state = "open" if closing is None else "carried" if closing.tally.carried else "failed"
+    told = {
+        "proposal": name,
+        "title": proposal.title,
+        "effect": proposal.effect,
+        "opens": proposal.opens.isoformat(),
+        "closes": proposal.closes.isoformat(),
+        "text_sha256": proposal.text_sha256,
+        "options": {option.name: option.document_sha256 for option in proposal.options},
+        "voted": voted,
+        "roll": roll,
+        "state": state,
+    }
+    return {**told, "result": closing.tally.to_json()} if closing else told
+
+
+@coop_app.command("propose")
+def propose_command(
+    title: Annotated[str, typer.Argument(help="One line that says what is proposed.")],
+    text: Annotated[Path, typer.Option(help="The text that members vote on, UTF-8.")],
+    effect: Annotated[Effect, typer.Option(help="policy, offer, unclaimed or statutes.")],
+    document: Annotated[list[Path], typer.Option(help="What it brings about (JSON); several: members rank them.")],
+    opens: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day to vote.")] = None,
+    closes: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day on which it is over.")
+    ] = None,
+    on: DayOption = None,
+    coop: CoopOption = "",
+    dry_run: DryOption = False,
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put something to the vote. --dry-run shows what it would change for each member, and proposes nothing."""
+    here, today = Coop.open(Home.open(home, database), coop), day(on)
+    names = [title] if len(document) == 1 else [path.stem for path in document]
+    told = dict(zip(names, map(read_document_file, document), strict=True))
+    if len(told) != len(document):
+        raise AppError("same-names", "two documents have the same name", "name the files after the options")
+    first, last = dates(here, effect, opens.date() if opens else None, closes.date() if closes else None, today)
+    made = make_proposal(here, title, _text(text), effect, told, first, last, today)
+    if dry_run:
+        return _show_impact(here, made, today, as_json)
+    new = propose(here, made, today)
+    sentence = f"{made.id} {'is open' if new else 'was proposed already; it is open'} from {first} until before {last}."
+    shown = {name: value for name, value in made.to_json().items() if name != "text"}
+    say(
+        as_json, {"proposal": made.id, "new": new, "text_sha256": made.text_sha256, **shown, "dry_run": False}, sentence
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as fault:
+        raise AppError("no-file", f"{path}: {fault.strerror}", "check the path") from fault
+    except ValueError as fault:
+        raise AppError("not-text", f"{path} is not UTF-8 text", "save it as UTF-8") from fault
+
+
+@coop_app.command("impact")
+def impact_command(
+    proposal: ProposalArgument,
+    on: DayOption = None,
+    coop: CoopOption = "",
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a proposal would change for each member, computed on the last money that was divided."""
+    here = Coop.open(Home.open(home, database), coop)
+    _show_impact(here, here.proposal(proposal), day(on), as_json)
+
+
+def _show_impact(coop: Coop, proposal: Any, on: Any, as_json: bool) -> None:
+    found_ = impact(coop, proposal, on)
+    told = {name: {"unit": unit, "changes": [one.to_json() for one in rows]} for name, (unit, rows) in found_.items()}
+    for name, (unit, rows) in found_.items():
+        if not as_json:
+            out.print(_impact_table(coop, name, unit, rows))
+    text = "Computed on the last money that was divided; nothing was written."
+    say(as_json, {"proposal": proposal.id, "title": proposal.title, "impact": told, "dry_run": True}, text)
+
+
+def _impact_table(coop: Coop, name: str, unit: str, rows: Sequence[Any]) -> Table:
+    table = Table("who", "before", "after", "change", box=None, title=name)
+    for one in rows:
+        numbers = (int(one.before_nano), int(one.after_nano), one.nano)
+        texts = [str(number) if unit in ("", "works") else amount_text(number, unit) for number in numbers]
+        table.add_row(coop.home.names.get(one.who, one.who), *texts)
+    return table
+
+
+@coop_app.command("vote")
+def vote_command(
+    proposal: ProposalArgument,
+    member: Annotated[str, typer.Option(help="Name or id of the member who votes.")],
+    choice: Annotated[list[str], typer.Option(help="yes, no or abstain; of several options: repeat, best first.")],
+    receipt: Annotated[Path | None, typer.Option(help="File for the receipt, which only the voter keeps.")] = None,
+    on: DayOption = None,
+    coop: CoopOption = "",
+    dry_run: DryOption = False,
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Cast a member's vote, or a later one that supersedes it, and give the receipt."""
+    from byline.cooperative.ballots import refuse_choice
+
+    here = Coop.open(Home.open(home, database), coop)
+    made, party = here.proposal(proposal), here.party(member)
+    if dry_run:
+        refuse_choice(made, tuple(choice))
+        return say(
+            as_json, {"proposal": made.id, "choice": choice, "dry_run": True}, "A good answer; nothing was cast."
+        )
+    told = cast(here, made, party, choice, day(on))
+    if receipt:
+        write_json(receipt, told)
+    token = told["receipt"]["ballot"]["token"]
+    kept = f"The receipt is {receipt}." if receipt else "Keep the receipt (--json, or --receipt FILE)."
+    say(as_json, told, f"Cast as ballot {token[:12]}, version {told['receipt']['ballot']['version']}. {kept}")
+
+
+@coop_app.command("close")
+def close_command(
+    proposal: ProposalArgument,
+    on: DayOption = None,
+    coop: CoopOption = "",
+    dry_run: DryOption = False,
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Count a vote that is over, publish the ballot box, and forget who cast which ballot."""
+    here = Coop.open(Home.open(home, database), coop)
+    made = here.proposal(proposal)
+    if dry_run:
+        over = day(on) >= made.closes
+        sentence = "It can be counted." if over else f"It is open until the day before {made.closes}."
+        return say(as_json, {"proposal": made.id, "over": over, "dry_run": True}, sentence)
+    box = close(here, made, day(on))
+    path = box_path(here.home, made)
+    told = {**box.closing.to_json(), "carried": box.closing.tally.carried, "box": str(path), "dry_run": False}
+    verdict = "Carried" if box.closing.tally.carried else "Not carried"
+    say(as_json, told, f"{verdict}: {box.closing.tally.because}. The ballots are in {path}.")
+
+
+@coop_app.command("tally")
+def tally_command(
+    recompute: Annotated[Path, typer.Option("--recompute", help="Ballot box that `byline coop close` wrote.")],
+    receipt: Annotated[Path | None, typer.Option(help="Also look whether the ballot of this receipt is in it.")] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use the file alone; ask no project folder's log.")
+    ] = False,
+    to: Annotated[Path | None, typer.Option("--to", help="Write the tally's bytes to a file.")] = None,
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Count an exported ballot box again; a ballot that was changed is named. Exit code 1 if something does not fit."""
+    from byline.cooperative import read_box
+
+    closing, problems = count_again(recompute, None if offline else Home.open(home, database))
+    refuse_problems(problems, as_json, "the count does not hold")
+    if closing is None:
+        return
+    faults = []
+    if receipt:
+        box = read_box(recompute.read_bytes(), recompute.name)[0]
+        faults = receipt_faults(read_receipt(receipt), list(box.ballots if box else ()))
+    if to:
+        part = to.with_name(to.name + ".part")
+        part.write_bytes(closing.tally.text())
+        part.replace(to)
+    told = {**closing.tally.to_json(), "receipt_faults": faults}
+    mine = "" if not receipt else f" {faults[0][0].upper()}{faults[0][1:]}." if faults else " Your ballot is in it."
+    say(as_json, told, f"The count holds: {closing.tally.because}.{mine}")
+    if faults:
+        raise typer.Exit(1)
+
+
+@coop_app.command("offer")
+def offer_command(
+    base: Annotated[str, typer.Option(help="Address of the catalogue, for works that have none of their own.")],
+    to: Annotated[Path | None, typer.Option("--to", help="File; default: rsl.xml in the project folder.")] = None,
+    on: DayOption = None,
+    coop: CoopOption = "",
+    dry_run: DryOption = False,
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the licence that members voted to offer as RSL 1.0, and read it back as a crawler would."""
+    from byline.app.coop import offered
+
+    here, today = Coop.open(Home.open(home, database), coop), day(on)
+    if dry_run:
+        place = {kind: len(ids) for kind, ids in offered(here, today).to_json().items()}
+        return say(as_json, {**place, "dry_run": True}, f"{place['offered']} works would be offered.")
+    told = export_offer(here, today, base, to or home / "rsl.xml", datetime.now(UTC))
+    read = ", ".join(f"{number} {word}" for word, number in told["read"].items())
+    sentence = f"{told['offered']} works offered, {told['refused']} refused by their authors; read back: {read}."
+    say(as_json, {**told, "dry_run": False}, f"{sentence} Wrote {told['file']}.")
+
+
+@coop_app.command("carry-out")
+def carry_out_command(
+    proposal: ProposalArgument,
+    on: DayOption = None,
+    coop: CoopOption = "",
+    dry_run: DryOption = False,
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Move unclaimed money where a vote that carried sends it."""
+    here = Coop.open(Home.open(home, database), coop)
+    moves = carry_out(here, here.proposal(proposal), day(on), datetime.now(UTC), dry_run)
+    verb = "would be moved" if dry_run else "moved"
+    told = {"moves": [move.to_json() for move in moves], "dry_run": dry_run}
+    say(as_json, told, f"The unclaimed money of {len(moves)} works {verb}.")
+
+
+@coop_app.command("report")
+def report_command(
+    year: Annotated[int, typer.Option(help="Calendar year.", min=1970, max=9000)],
+    to: Annotated[Path | None, typer.Option("--to", help="Write it as Markdown.")] = None,
+    coop: CoopOption = "",
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The yearly transparency report: money in, out, held, unclaimed, costs, members and votes; it adds up."""
+    here = Coop.open(Home.open(home, database), coop)
+    told = year_report(here, year)
+    text = markdown(told)
+    if to:
+        part = to.with_name(to.name + ".part")
+        part.write_text(text, encoding="utf-8")
+        part.replace(to)
+    say(as_json, told, f"Wrote {to}." if to else text)
