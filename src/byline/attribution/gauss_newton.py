@@ -12,8 +12,8 @@ grad loss_i. So with lam = df/dtheta after the last step and mu the cotangent of
 
 The preconditioner P and the clip factor are treated as constants; the Hessian is replaced by the Gauss-Newton matrix,
 which is positive semi-definite, so that weights and moments need not be the exact ones of every step: they are read at
-a few kept states and interpolated between them. What it costs is about four thirds of the training per functional,
-whatever the number of outputs the functional sums over, and no determinism is asked of the machine.
+a few kept states and interpolated between them. What it costs is about four thirds of the training for one functional,
+whatever the number of outputs it sums over, and a training for each more; no determinism is asked of the machine.
 
 Sources: MAGIC/REPLAY, arXiv 2503.13751 (the exact adjoint); AdamW-aware influence, arXiv 2605.18814; SOURCE, arXiv
 2405.12186 (segments). Differs from MAGIC: frozen preconditioner, Gauss-Newton curvature, interpolated states.

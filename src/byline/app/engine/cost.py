@@ -1,8 +1,8 @@
 """What recording, attributing and auditing a training costs, counted from dimensions alone.
 
 Bytes come from the formats, multiplications from the matrices: a sketch of rank r costs r (i + o) + r^2 multiply-adds
-per token and matrix, training it 3 i o; a Gauss-Newton product is two forward passes, which all functionals share, and
-for each a tangent and a backward pass, where a training step is three such units; the exact metagradient walks the run
+per token and matrix, training it 3 i o; a Gauss-Newton product is one forward pass, which all functionals share, and for
+each another one and a backward pass, where a training step is three such units; the exact metagradient walks the run
 three times and differentiates each step once per query, at twice the price of the step.
 """
 
@@ -18,7 +18,7 @@ FLOOR = 0.05  # most that the sketch may add to the training's multiplications w
 STATES = 13  # most that a recorder keeps at its default of 6 checkpoints: 11 on the way, the first and the last
 ADAM = 12  # bytes of a float32 weight and its two moments
 TOGETHER = 8  # queries that the metagradient carries at a time
-SHARED, EACH = 2 / 3, 1.0  # trainings: Gauss-Newton products of all functionals (or contributors), and of each more
+SHARED, EACH = 1 / 3, 1.0  # trainings: Gauss-Newton products of all functionals (or contributors), and of each more
 SMOOTHNESS = 3  # trainings
 GIGA = 10**9
 LEFT_OUT, SUBSETS, ALONE = 10, 24, 4  # of an audit: contributors, random subsets, outputs beside the period

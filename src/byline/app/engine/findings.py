@@ -242,11 +242,11 @@ def _attention(model: nn.Module) -> Iterator[Finding]:
         yield Finding(
             "model",
             "warning",
-            f"attention runs in the fused kernels of {kind}, which cannot be differentiated twice or forwards",
+            f"attention runs in the fused kernels of {kind}, which cannot be differentiated twice, as an audit does",
             'load the model with attn_implementation="eager" or "sdpa"',
         )
     elif kind == "sdpa" or any(isinstance(module, nn.MultiheadAttention) for module in model.modules()):
-        says = "attention may run in a fused kernel; transport and audit use its definition, rounded otherwise"
+        says = "attention may run in a fused kernel; an audit uses its definition, rounded otherwise"
         yield Finding("model", "note", says, 'attn_implementation="eager" makes both the same')
 
 
