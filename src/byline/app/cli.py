@@ -14,10 +14,13 @@ from byline.app.cli_coop import coop_app
 from byline.app.cli_disclose import COMMANDS as DISCLOSE_COMMANDS
 from byline.app.cli_engine import COMMANDS
 from byline.app.cli_law import LAW_COMMANDS
+from byline.app.cli_log import COMMANDS as LOG_COMMANDS
 from byline.app.cli_money import COMMANDS as MONEY_COMMANDS
+from byline.app.cli_optout import COMMANDS as OPTOUT_COMMANDS
 from byline.app.cli_payout import COMMANDS as PAYOUT_COMMANDS
 from byline.app.cli_people import COMMANDS as PEOPLE_COMMANDS
 from byline.app.cli_pii import COMMANDS as PII_COMMANDS
+from byline.app.cli_registry import COMMANDS as REGISTRY_COMMANDS
 from byline.app.cli_settle import COMMANDS as SETTLE_COMMANDS
 from byline.app.cli_signals import COMMANDS as SIGNAL_COMMANDS
 from byline.app.cli_statement import COMMANDS as STATEMENT_COMMANDS
@@ -199,22 +202,22 @@ def evaluate_command(
 
 @app.command("verify")
 def verify_command(
-    file: Annotated[Path, typer.Argument(help="A signed statement.")],
+    file: Annotated[Path, typer.Argument(help="A signed statement, receipt or record of a run, or a proof.")],
     key: Annotated[Path | None, typer.Option(help="Public key; default: the project folder's.")] = None,
     home: HomeOption = HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a statement offline: signature, log proof, arithmetic. Exit code 1 if it is refused."""
-    from byline.app.money import verify
+    """Check a statement, receipt or proof offline: signature, log, sums. Exit code 1 if it is refused."""
+    from byline.disclosure import verify_file
 
-    found = verify(file, key or Home(home).public_key)
+    found = verify_file(file, key or Home(home).public_key)
     if not as_json:
         for each in found.checks:
             out.print(
                 f"{'[green]ok  [/]' if each.ok else '[red]FAIL[/]'} {each.name}: {escape(each.says)}", highlight=False
             )
     changed = f" Changed: {found.changed}." if found.changed else ""
-    say(as_json, found.to_json(), "The statement holds." if found.ok else f"The statement is refused.{changed}")
+    say(as_json, found.to_json(), f"The {found.what} holds." if found.ok else f"The {found.what} is refused.{changed}")
     if not found.ok:
         raise typer.Exit(1)
 
@@ -258,9 +261,12 @@ for _command in (
     *PAYOUT_COMMANDS,
     *MONEY_COMMANDS,
     *SIGNAL_COMMANDS,
+    *REGISTRY_COMMANDS,
     *STATEMENT_COMMANDS,
     *PII_COMMANDS,
     *DISCLOSE_COMMANDS,
+    *OPTOUT_COMMANDS,
+    *LOG_COMMANDS,
 ):
     app.command(_command.__name__.removesuffix("_command"))(_command)
 app.add_typer(coop_app, name="coop")

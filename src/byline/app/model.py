@@ -14,6 +14,7 @@ from torch import nn
 
 from byline.app.exclusion import begin_run, finish_run
 from byline.app.home import Home, new_training, read_kept, write_json
+from byline.app.run_start import refuse_run
 from byline.attribution import Run, SketchTransport, open_run
 from byline.core import AppError, Example, Manifest, WorkId
 from byline.training import (
@@ -62,14 +63,15 @@ def train_model(
     After an error nothing of it is left. Raises: AppError("nothing-held-out"), ("opted-out-since") and those of
     `new_training`, TrainingError, StoreError.
     """
+    refuse_run(home, manifest)
     with new_training(home, name) as folder:  # refuses a taken name before any work is done
         begun = begin_run(home, manifest)
         corpus = _corpus(home, manifest, recipe, base, progress)
         told = _train(home, manifest, recipe, name, folder, corpus, twin, progress)
         told |= {"started": begun.started.isoformat(), "opt_out_checkpoint": begun.checkpoint}
-        write_json(folder / "training.json", told)
         weights = open_run(home.run(name)).store.blob("weights_sha256").tobytes().hex()
         finish_run(home, manifest, begun, told, weights)
+        write_json(folder / "training.json", told)  # last: a training without it is not finished
     return told
 
 

@@ -29,7 +29,7 @@ def read_document(path: Path) -> dict[str, Any]:
     Raises: DisclosureError("no-document"), DisclosureError("not-a-signed-document") with line and column.
     """
     data = read_bytes(path)
-    told = shaped(_parsed(data, path.name))
+    told = shaped(parsed(data, path.name))
     if told["seal"]["kind"] == "statement":
         _refuse_other_layout(data, document_text(told).encode(errors="surrogatepass"), path.name)
     return told
@@ -79,7 +79,8 @@ def _refuse_part(where: str, part: Any, names: Mapping[str, type]) -> None:
             raise DisclosureError(NOT_SIGNED, f"{where}/{name} is not of the right type")
 
 
-def _parsed(data: bytes, name: str) -> Any:
+def parsed(data: bytes, name: str) -> Any:
+    """JSON in which no name stands twice. Raises: DisclosureError("not-a-signed-document") with line and column."""
     try:
         return json.loads(data.decode("utf-8"), object_pairs_hook=_no_twins)
     except UnicodeDecodeError as fault:

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from byline.core import canonical_json
-
 FORMAT = "byline-receipt-1"
 RUN_FORMAT = "byline-run-1"
 USES = ("tdm", "train.gen", "train.other", "ground", "index", "search")
@@ -49,6 +47,7 @@ _RUN: dict[str, type | tuple[type, ...]] = {
     "manifest": str,
     "manifest_root": str,
     "works": int,
+    "contents": int,
     "contents_root": str,
     "decision_root": str,
     "decisions": int,
@@ -103,8 +102,3 @@ def _day_faults(body: Mapping[str, Any]) -> list[str]:
             except ValueError:
                 faults.append(f"{name} is {body[name]!r}, which is no {parse.__name__}")
     return faults
-
-
-def commitment(value: Any) -> bytes:
-    """Bytes that a leaf of a tree over values commits to."""
-    return canonical_json(value)

@@ -20,6 +20,7 @@ class Verification:
 
     checks: tuple[Check, ...]
     changed: str | None
+    what: str = "statement"
 
     @property
     def ok(self) -> bool:

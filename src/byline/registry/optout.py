@@ -52,6 +52,7 @@ class Level(StrEnum):
 class What(StrEnum):
     """What can happen to a notice."""
 
+    LOGGED = "logged"  # the receipt was issued: `evidence_sha256` is its digest, `because` the number of its leaf
     VERIFIED = "verified"
     DISPUTED = "disputed"
     UPHELD = "upheld"
@@ -110,7 +111,8 @@ class Papers(Record):
 
 @dataclass(frozen=True, slots=True)
 class Change(Record):
-    """Something that happened to a notice. `level` counts for a check, `evidence_sha256` is of what was seen."""
+    """Something that happened to a notice. `level` counts for a check, `evidence_sha256` is of what was seen. A name in
+    `decided_by` is of somebody who works for the operator, never of who gave the notice."""
 
     notice: str
     what: What
@@ -127,6 +129,10 @@ class Dossier:
 
     notice: Notice
     changes: tuple[Change, ...] = ()
+
+    def receipt(self) -> Change | None:
+        """When the receipt was issued; None if a process was killed before it was."""
+        return next((change for change in self.changes if change.what is What.LOGGED), None)
 
     def level(self) -> Level:
         """The best check that it has passed."""

@@ -6,7 +6,7 @@ target is reported as similar and never counted as reached.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
@@ -35,10 +35,11 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A no that reaches a work: since when, by which notice, about which target, and a sentence for people."""
+    """A no that reaches a work: by which notices, the one that has held longest first; target, first day and a sentence
+    for people are of that one."""
 
     work: WorkId
-    notice: str
+    notices: tuple[str, ...]
     target: str
     effective: date
     because: str
@@ -92,12 +93,13 @@ class Reached:
 
 
 def blocks(dossiers: Iterable[Dossier], reached: Reached, on: date, use: Use = Use.TRAIN_GEN) -> dict[WorkId, Block]:
-    """For each work that somebody has said no for on a day: the no that has held longest."""
+    """For each work that somebody has said no for on a day: every no that reaches it."""
     found: dict[WorkId, Block] = {}
     speaking = [d for d in dossiers if d.notice.kind is NoticeKind.OPT_OUT and d.in_force(on) and d.covers(use)]
     for dossier in sorted(speaking, key=lambda d: (d.notice.effective, d.notice.received, d.notice.id)):
         for work in reached.by(dossier.notice.target).works:
-            found.setdefault(work, _block(work, dossier))
+            first = found.get(work) or _block(work, dossier)
+            found[work] = replace(first, notices=(*first.notices, dossier.notice.id))
     return found
 
 
@@ -114,4 +116,4 @@ def _block(work: WorkId, dossier: Dossier) -> Block:
     }[notice.target.kind]
     span = f"from {notice.effective} to {notice.until}" if notice.until else f"from {notice.effective} on"
     because = f"Opted out: training on {what} is refused {span}."
-    return Block(work, notice.id, str(notice.target), notice.effective, because)
+    return Block(work, (), str(notice.target), notice.effective, because)

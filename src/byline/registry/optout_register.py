@@ -50,12 +50,17 @@ class Notices:
             _insert(connection, _NOTICES, [{"id": notice.id, "body": _text(notice)} for notice, _ in given])
             _insert(connection, _PAPERS, [{"notice": papers.notice, "body": _text(papers)} for _, papers in given])
 
+    def logged(self, changes: Sequence[Change]) -> None:
+        """Receipts were issued: one change for each."""
+        with writing(self._engine) as connection:
+            _insert(connection, _CHANGES, [{"notice": each.notice, "body": _text(each)} for each in changes])
+
     def change(self, change: Change) -> None:
         """Record what happened to a notice. Raises: RegistryError("no-such-notice"), ("notice-ended")."""
         with writing(self._engine) as connection:
             dossier = _dossier(connection, change.notice)
             end = dossier.ended(change.at.date())
-            if end is not None and change.what is not What.FORGOTTEN:
+            if end is not None:
                 fix = "give a new notice; nothing is brought back"
                 raise RegistryError("notice-ended", f"{change.notice} was {end.what} on {end.at.date()}", fix)
             _insert(connection, _CHANGES, [{"notice": change.notice, "body": _text(change)}])
