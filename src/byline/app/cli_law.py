@@ -130,6 +130,10 @@ def freeze_command(
     asked = _asked(jurisdiction, day(on), strict, evidence, assume, form, pack)
     law, decided = _by_law(place, asked, None, as_json) if asked else ({}, None)
     manifest = freeze_manifest(place, day(on), decided)
+    if asked:
+        from byline.app.law_kept import keep_facts
+
+        keep_facts(place, manifest, _works(place, asked, as_json), asked)
     told = {
         "manifest": manifest.id,
         "root": manifest.root,
@@ -178,9 +182,11 @@ def _by_law(
     place: Home, asked: "Asked", explain: str | None, as_json: bool
 ) -> tuple[dict[str, Any], dict[WorkId, Decision]]:
     from byline.app import law
+    from byline.app.law_kept import keep_rulings
 
     works = _works(place, asked, as_json)
     judgement = law.judge_corpus(works, asked)
+    keep_rulings(place, works, judgement)
     told: dict[str, Any] = {"law": _summary(judgement, asked)}
     if explain:
         told["explained"] = law.explain(works, judgement, explain, asked)

@@ -9,7 +9,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from byline.app.terminal import JsonOption, out, say
+from byline.app.home import Home
+from byline.app.terminal import HOME, DatabaseOption, HomeOption, JsonOption, out, say
+from byline.core import AppError
 
 if TYPE_CHECKING:
     from byline.gate.signals import Answer
@@ -30,12 +32,25 @@ def signals_command(
     ] = "any-training-agent",
     iscc: Annotated[list[str] | None, typer.Option(help="ISCC of the work, for TDM·AI; repeatable.")] = None,
     detail: Annotated[bool, typer.Option("--detail", help="With the corpus: every fixture and every answer.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep what is read of registered works, for the gate.")] = False,
+    site: Annotated[str, typer.Option(help="With --keep: the address that a folder mirrors.")] = "",
+    about: Annotated[
+        str, typer.Option(help="With --keep: it is about this work (title or id), or domain:, account:, party:.")
+    ] = "",
+    complete: Annotated[
+        bool, typer.Option("--complete", help="With --keep: all that could have spoken was read, so silence counts.")
+    ] = False,
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read opt-out signals: who refuses or permits which use, by which rule, and what could not be read."""
     if places == [CORPUS]:
         _conformance(detail, as_json)
         return
+    if (site or about or complete) and not keep:
+        raise AppError("nothing-kept", "--site, --about and --complete say how to keep", "add --keep")
+    place = Home.open(home, database) if keep else None
     from byline.gate.signals import Options, read_place
 
     options = Options(_inference(inference), tuple(iscc or ()))
@@ -44,16 +59,22 @@ def signals_command(
         answer for place in places for answer in read_place(Path(place), now, path=path, agent=agent, options=options)
     ]
     told = told_of(answers)
+    kept = _kept(place, answers, now, site, about, complete) if place else {}
     if not as_json:
         for answer in answers:
             print_answer(answer)
     unread = len(told["problems"])
-    say(
-        as_json,
-        told,
-        f"{len(answers)} works, {len(told['observations'])} observations, {unread} problems."
-        + (" Beside a problem nothing is allowed." if unread else ""),
-    )
+    sentence = f"{len(answers)} works, {len(told['observations'])} observations, {unread} problems."
+    sentence += " Beside a problem nothing is allowed." if unread else ""
+    sentence += f" Kept of {len(kept['works'])} registered works; {len(kept['unmatched'])} are none." if kept else ""
+    say(as_json, told | ({"kept": kept} if kept else {}), sentence)
+
+
+def _kept(home: Home, answers: "list[Answer]", now: datetime, site: str, about: str, complete: bool) -> dict[str, Any]:
+    from byline.app.looks import keep_answers, scope_of
+
+    found = keep_answers(home, answers, now, site=site, about=scope_of(home, about), complete=complete)
+    return {"signals": found.signals, "works": list(found.works), "unmatched": list(found.unmatched)}
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (signals_command,)
@@ -86,7 +107,6 @@ def told_of(answers: "list[Answer]") -> dict[str, Any]:
 
 
 def _inference(word: str) -> Any:
-    from byline.core import AppError
     from byline.gate.signals import Inference
 
     try:

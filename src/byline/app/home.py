@@ -13,6 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from byline.app.codes import Codes
+from byline.app.looks import reserved_works
+from byline.app.exclusion import keep_snapshot
+from byline.app.notices import adopt_catalogue, moment
 from byline.core import (
     AppError,
     ClusterId,
@@ -26,7 +30,7 @@ from byline.core import (
 from byline.disclosure import Log, SigningKey, create_key, load_key
 from byline.gate import Clusters, decide_all, find_clusters, freeze, write_manifest
 from byline.ledger import Journal, open_journal
-from byline.registry import Counts, Registry, open_database, read_catalogue
+from byline.registry import Block, Counts, Notices, Reached, Registry, blocks, open_database, read_catalogue
 
 ORIGIN = "byline.local/operator"  # the name under which this folder's key signs
 
@@ -60,6 +64,19 @@ class Home:
     @cached_property
     def registry(self) -> Registry:
         return Registry(self._engine, self.path / "assets")
+
+    @cached_property
+    def notices(self) -> Notices:
+        return Notices(self._engine, self.registry)
+
+    def reached(self) -> Reached:
+        """The registered works, to be asked which of them a target reaches."""
+        return Reached(self.registry.works(), Codes(self.registry, self.path / "iscc.json"))
+
+    def blocks(self, on: date) -> dict[WorkId, Block]:
+        """The notices in force on a day that refuse training on a work."""
+        given = self.notices.all()
+        return blocks(given, self.reached(), on) if given else {}
 
     @cached_property
     def journal(self) -> Journal:
@@ -113,6 +130,8 @@ def register(
         return None, problems
     counts = home.registry.add(catalogue, today)
     home.mark()
+    if catalogue.opt_outs:
+        adopt_catalogue(home, moment())
     return counts, []
 
 
@@ -123,13 +142,16 @@ def check(home: Home, on: date, law: Mapping[WorkId, Decision] | None = None) ->
     if not works:
         raise AppError("nothing-registered", f"{home.path} holds no works", "byline register CATALOGUE")
     clusters = find_clusters(works, {work.id: home.registry.text(work.id) for work in works})
-    decisions = decide_all(works, clusters, home.registry.opt_outs(on), on, law)
+    reserved = reserved_works(home, works, on)
+    decisions = decide_all(works, clusters, home.registry.opt_outs(on), on, law, home.blocks(on), reserved)
     home.registry.save_decisions(decisions, on)
     return decisions, clusters
 
 
 def freeze_manifest(home: Home, on: date, law: Mapping[WorkId, Decision] | None = None) -> Manifest:
-    """Check again and freeze what is admitted; the manifest's root goes into the transparency log."""
+    """Check again and freeze what is admitted; the manifest's root goes into the transparency log, and the decisions
+    are kept beside it with the head of the log."""
+    adopt_catalogue(home, moment())
     decisions, clusters = check(home, on, law)
     manifest = freeze(in_order_of_registration(home), decisions, clusters, on)
     home.registry.save_manifest(manifest)
@@ -137,6 +159,7 @@ def freeze_manifest(home: Home, on: date, law: Mapping[WorkId, Decision] | None 
     if not path.is_file():
         write_manifest(manifest, path)
         home.log.append("manifest", manifest.root)
+    keep_snapshot(home, manifest, decisions)
     return manifest
 
 

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from byline.app.home import Home, in_order_of_registration
+from byline.app.law_records import UNKNOWN, recorded_facts
 from byline.core import AppError, Decision, GateError, OptOut, PartyId, Problem, Work, WorkId
 from byline.gate.law import (
     Comparison,
@@ -78,20 +79,27 @@ class Corpus:
 
 
 def corpus(home: Home, asked: Asked) -> tuple[Corpus, list[Problem]]:
-    """Every registered work with what is known of it, and all that is wrong with the evidence file.
+    """Every registered work with what is known of it, and all that is wrong with the evidence file and the records.
 
-    Weakest first: what the files do not hold, the licence, the opt-outs, the use, the evidence of the work itself, what
-    is supposed. An opt-out counts whatever they say. Raises: AppError("nothing-registered"), and those of the forms.
+    Weakest first: what the files do not hold, the catalogue's licence, the use, what the evidence file says of all
+    works (`*`), the registry's records, the evidence of the work itself, what is supposed. Opt-outs count whatever they
+    say;
+    a reservation that was seen counts whatever the evidence says. Raises: AppError("nothing-registered"), and those of
+    the forms.
     """
     works = tuple(in_order_of_registration(home))
     if not works:
         raise AppError("nothing-registered", f"{home.path} holds no works", "byline register CATALOGUE")
-    evidence, problems = read_evidence(asked.evidence, works, home) if asked.evidence else ({}, [])
-    refused = said_no(works, home.registry.opt_outs(asked.on))
-    same = asked.same_for_all()
-    supposed = assumed(asked.supposing)
-    rows = [work_facts(work, same | evidence.get(work.id, {}) | supposed, work.id in refused) for work in works]
-    return Corpus(works, FactTable.of(rows)), problems
+    evidence, problems = read_evidence(asked.evidence, works, home) if asked.evidence else (GivenFacts(), [])
+    recorded = recorded_facts(home, works, asked.on)
+    refused = said_no(works, home.registry.opt_outs(asked.on)) | set(home.blocks(asked.on))
+    same, supposed = asked.same_for_all() | evidence.of_all, assumed(asked.supposing)
+    rows = []
+    for work in works:
+        known = same | recorded.facts.get(work.id, {}) | evidence.of_work.get(work.id, {})
+        seen: dict[str, Value] = {"reserved": True} if work.id in recorded.reserved else {}
+        rows.append(work_facts(work, known | seen | supposed, work.id in refused))
+    return Corpus(works, FactTable.of(rows)), [*problems, *recorded.problems]
 
 
 def work_facts(work: Work, given: Facts, opted_out: bool) -> dict[str, Value]:
@@ -100,6 +108,7 @@ def work_facts(work: Work, given: Facts, opted_out: bool) -> dict[str, Value]:
     holds no recording of a voice or a face."""
     heard = {"biometric_voice": False, "biometric_face": False} if work.kind == "text" else {}
     facts = licence_facts(work.licence) | heard | {"phase": "admit"} | dict(given)
+    facts = {name: value for name, value in facts.items() if value != UNKNOWN}
     facts["opt_out_open"] = opted_out or facts.get("opt_out_open") is True
     if opted_out:
         facts["objection_open"] = True
@@ -161,17 +170,23 @@ def _explained(ruling: Ruling, pack: Pack, facts: Facts, asked: Asked) -> dict[s
 # --- facts from files -------------------------------------------------------------------------------------------
 
 
-def read_evidence(
-    path: Path, works: Sequence[Work], home: Home
-) -> tuple[dict[WorkId, dict[str, Value]], list[Problem]]:
+@dataclass(frozen=True)
+class GivenFacts:
+    """What an evidence file says of all works, and of single ones."""
+
+    of_all: dict[str, Value] = field(default_factory=dict)
+    of_work: dict[WorkId, dict[str, Value]] = field(default_factory=dict)
+
+
+def read_evidence(path: Path, works: Sequence[Work], home: Home) -> tuple[GivenFacts, list[Problem]]:
     """Facts per work from a CSV or JSON-lines file: `title` or `work` names the work (`*`: every work), each other
     column is a fact. All problems at once, each with file and line."""
     words = vocabulary()
     columns = Columns((), ("work", "title", "account", *words.facts))
     rows, problems = read_rows(path, columns)
     accounts = home.registry.accounts()
-    found: dict[WorkId, dict[str, Value]] = {}
-    for row in sorted(rows, key=lambda row: row["title"] != "*"):  # what is said of all works comes first
+    given = GivenFacts()
+    for row in rows:
         named = _named(row, works, accounts)
         if not named:
             problems.append(
@@ -179,9 +194,12 @@ def read_evidence(
             )
         facts, faults = _row_facts(row)
         problems += faults
+        if row["title"] == "*" and not row["work"] and not row["account"]:
+            given.of_all.update(facts)
+            continue
         for work in named:
-            found.setdefault(work, {}).update(facts)
-    return found, problems
+            given.of_work.setdefault(work, {}).update(facts)
+    return given, problems
 
 
 def _named(row: Row, works: Sequence[Work], accounts: Mapping[Any, str]) -> list[WorkId]:

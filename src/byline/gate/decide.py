@@ -1,14 +1,15 @@
 """May this work teach a model? One verdict per work, by the first rule that applies, with its reason.
 
-    opt-out          a contributor said no
+    opt-out          a contributor said no, or somebody did by file, ISCC, domain, account or collection
     opt-out-copy     its text stands in a work that somebody said no for
+    reserved         a carrier around it (robots.txt, TDMRep ...) reserves training, and no grant covers it
     licence-unknown  no licence is stated, or none that is known: unknown is never consent
     licence-refuses  the licence does not permit training
     near-copy        other contributors registered the text before
     admitted         none of these
 
-Where law packs were asked (`byline.gate.law`), their decision on the work stands in the place of the two rules on the
-licence, which is one of the facts that the packs weigh: law-deny, law-review or law-allow.
+Where law packs were asked (`byline.gate.law`), their decision on the work stands in the place of the rules on
+reservations and the licence, which are among the facts that the packs weigh: law-deny, law-review or law-allow.
 
 The functions are pure: the day, the opt-outs and the near-copies are arguments.
 """
@@ -17,10 +18,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 
 from byline.core import Decision, GateError, OptOut, Verdict, Work, WorkId
 from byline.gate.duplicates import Clusters
 from byline.gate.licence import read_licence
+from byline.registry import Block
+
+NO_BLOCKS: Mapping[WorkId, Block] = MappingProxyType({})
+NONE_RESERVED: Mapping[WorkId, Decision] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +44,11 @@ def decide(
     opt_outs: Sequence[OptOut],
     neighbours: Sequence[Neighbour],
     law: Decision | None = None,
+    blocks: Mapping[WorkId, Block] = NO_BLOCKS,
+    reserved: Decision | None = None,
 ) -> Decision:
-    """The verdict on one work on a day. `law` is what law packs decided of it, if they were asked.
+    """The verdict on one work on a day. `law` is what law packs decided of it, if they were asked; `blocks` are the
+    notices that reach it or its neighbours; `reserved` is the refusal for what its publisher reserved.
 
     An opt-out reaches copies in both directions, those registered before the work that was opted out as well: an
     author's no must not fail because a copyist was faster. Its price: who registers another's text and says no to it
@@ -47,8 +56,9 @@ def decide(
     """
     return (
         _opted_out(work, on, opt_outs)
-        or _copy_of_opted_out(work, on, opt_outs, neighbours)
-        or _by_law_or_licence(work, law)
+        or _blocked(work, blocks)
+        or _copy_of_opted_out(work, on, opt_outs, neighbours, blocks)
+        or _by_law_or_licence(work, law, reserved)
         or _near_copy(work, neighbours)
         or law
         or Decision(work.id, Verdict.ADMIT, "admitted", _admitted(work), (f"licence:{work.licence}",))
@@ -61,9 +71,12 @@ def decide_all(
     opt_outs: Sequence[OptOut],
     on: date,
     law: Mapping[WorkId, Decision] | None = None,
+    blocks: Mapping[WorkId, Block] = NO_BLOCKS,
+    reserved: Mapping[WorkId, Decision] = NONE_RESERVED,
 ) -> tuple[Decision, ...]:
     """The verdict on every work, by work id. `clusters` is what `find_clusters` says of the same works, `law` what law
-    packs decided of each, if they were asked.
+    packs decided of each, if they were asked, `blocks` the notices in force on the day that reach works,
+    `reserved` the refusals for works whose publisher reserved training.
 
     Raises: GateError("clusters-differ"), GateError("law-differs") if they are about other works.
     """
@@ -80,7 +93,10 @@ def decide_all(
         neighbours[pair.work].append(Neighbour(by_id[pair.earlier], pair.containment_ppm, pair.prior))
         neighbours[pair.earlier].append(Neighbour(by_id[pair.work], pair.containment_ppm, False))
     said = law or {}
-    return tuple(decide(by_id[work], on, opt_outs, neighbours[work], said.get(work)) for work in sorted(by_id))
+    return tuple(
+        decide(by_id[work], on, opt_outs, neighbours[work], said.get(work), blocks, reserved.get(work))
+        for work in sorted(by_id)
+    )
 
 
 def _opted_out(work: Work, on: date, opt_outs: Sequence[OptOut]) -> Decision | None:
@@ -92,19 +108,30 @@ def _opted_out(work: Work, on: date, opt_outs: Sequence[OptOut]) -> Decision | N
     return Decision(work.id, Verdict.REFUSE, "opt-out", because, (said_no.party,))
 
 
+def _blocked(work: Work, blocks: Mapping[WorkId, Block]) -> Decision | None:
+    block = blocks.get(work.id)
+    if block is None:
+        return None
+    return Decision(work.id, Verdict.REFUSE, "opt-out", block.because, (block.target, *block.notices))
+
+
 def _copy_of_opted_out(
-    work: Work, on: date, opt_outs: Sequence[OptOut], neighbours: Sequence[Neighbour]
+    work: Work,
+    on: date,
+    opt_outs: Sequence[OptOut],
+    neighbours: Sequence[Neighbour],
+    blocks: Mapping[WorkId, Block],
 ) -> Decision | None:
-    refused = _nearest(n for n in neighbours if _opt_out_of(n.work, on, opt_outs))
+    refused = _nearest(n for n in neighbours if n.work.id in blocks or _opt_out_of(n.work, on, opt_outs))
     if refused is None:
         return None
     because = f"It shares {_percent(refused)} of its text with {refused.work.title!r}, which is opted out."
     return Decision(work.id, Verdict.REFUSE, "opt-out-copy", because, _evidence(refused))
 
 
-def _by_law_or_licence(work: Work, law: Decision | None) -> Decision | None:
+def _by_law_or_licence(work: Work, law: Decision | None, reserved: Decision | None) -> Decision | None:
     if law is None:
-        return _licence(work)
+        return reserved or _licence(work)
     return law if law.verdict is Verdict.REFUSE else None
 
 

@@ -91,6 +91,14 @@ class Vocabulary(Closed):
             raise GateError("bad-fact", f"{name} cannot be {text!r}", f"{name}: {_SHAPES[fact.kind](fact, self)}")
         return value
 
+    def write(self, value: Value) -> str:
+        """A fact as `parse` reads it back."""
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, frozenset):
+            return ";".join(sorted(value)) or "none"
+        return value.isoformat() if isinstance(value, date) else str(value)
+
     def on_file(self, facts: Facts) -> dict[str, Value]:
         """The facts, and of what the operator's files do not hold the unfavourable answer."""
         absent = {name: self.parse(name, text) for name, text in self.unless_on_file.items() if name not in facts}

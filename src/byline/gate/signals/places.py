@@ -6,7 +6,7 @@ every file below it, by the file's path. In an archive they speak of the pages o
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,13 +25,14 @@ LARGEST = 512 * 2**20  # of one file that is not an archive
 @dataclass(frozen=True, slots=True)
 class Answer:
     """About one work: everything that speaks of it, and the reading of each use. kind: what it was read as, "" if
-    nothing was looked for inside it."""
+    nothing was looked for inside it. seen: when its bytes were fetched."""
 
     source: str
     path: str
     kind: str
     findings: Findings
     resolved: tuple[Resolved, ...]
+    seen: datetime
 
 
 @dataclass(slots=True)
@@ -40,6 +41,11 @@ class Site:
 
     documents: list[tuple[str, str, bytes, datetime]] = field(default_factory=list)
     failures: list[Findings] = field(default_factory=list)
+
+    @property
+    def seen(self) -> datetime:
+        """When the first of them was fetched; the year 1 if that is not known."""
+        return min((at for *_, at in self.documents), default=datetime.min.replace(tzinfo=UTC))
 
     def speaks(self, path: str, agent: str, options: Options) -> Findings:
         said = [
@@ -61,7 +67,7 @@ def read_place(place: Path, at: datetime, *, path: str = "", agent: str = "", op
     if place.name.lower().endswith((".warc", ".warc.gz")):
         return list(_archive(place, agent, options))
     kind, found = _read_file(place, Target(str(place), at, path or "/", agent), options)
-    return [_answer(str(place), path or "/", kind, found)]
+    return [_answer(str(place), path or "/", kind, found, at)]
 
 
 def _read_file(file: Path, target: Target, options: Options) -> tuple[str, Findings]:
@@ -73,9 +79,9 @@ def _read_file(file: Path, target: Target, options: Options) -> tuple[str, Findi
     return kind, read_as(kind, body, target, options)
 
 
-def _answer(source: str, path: str, kind: str, found: Findings) -> Answer:
+def _answer(source: str, path: str, kind: str, found: Findings, seen: datetime) -> Answer:
     media = "image" if kind == "media" and source.lower().endswith((".jpg", ".jpeg", ".png", ".webp", ".tif")) else ""
-    return Answer(source, path, kind, found, resolve(found.observations, found.problems, media=media))
+    return Answer(source, path, kind, found, resolve(found.observations, found.problems, media=media), seen)
 
 
 def _folder(folder: Path, at: datetime, agent: str, options: Options) -> Iterator[Answer]:
@@ -90,14 +96,14 @@ def _folder(folder: Path, at: datetime, agent: str, options: Options) -> Iterato
     speaking = {source for _, source, _, _ in site.documents}
     works = [file for file in files if str(file) not in speaking]
     if not works and site.documents:
-        yield _answer(str(folder), "/", "site", site.speaks("/", agent, options))
+        yield _answer(str(folder), "/", "site", site.speaks("/", agent, options), at)
     for file in works:
         path = "/" + file.relative_to(folder).as_posix()
         if file.name.lower().endswith((".warc", ".warc.gz")):
             yield from _archive(file, agent, options)
             continue
         kind, own = _read_file(file, Target(str(file), at, path, agent), options)
-        yield _answer(str(file), path, kind, own + site.speaks(path, agent, options))
+        yield _answer(str(file), path, kind, own + site.speaks(path, agent, options), at)
 
 
 def _archive(file: Path, agent: str, options: Options) -> Iterator[Answer]:
@@ -120,12 +126,13 @@ def _archive(file: Path, agent: str, options: Options) -> Iterator[Answer]:
         own = read_headers(capture.headers, target, status=capture.status)
         if 200 <= capture.status < 300:
             own += read_as(kind, capture.body, target, options)
-        yield _answer(capture.url, path, kind, own + sites[_host(capture.url)].speaks(path, agent, options) + damage)
+        said = own + sites[_host(capture.url)].speaks(path, agent, options) + damage
+        yield _answer(capture.url, path, kind, said, capture.at)
     if not found:
         for host, site in sites.items():
-            yield _answer(host, "/", "site", site.speaks("/", agent, options) + damage)
+            yield _answer(host, "/", "site", site.speaks("/", agent, options) + damage, site.seen)
     if not found and not sites:
-        yield _answer(str(file), "/", "warc", damage)
+        yield _answer(str(file), "/", "warc", damage, datetime.min.replace(tzinfo=UTC))
 
 
 def _host(url: str) -> str:
