@@ -1,6 +1,7 @@
 """Verify a Byline statement without Byline: standard library and `cryptography` only.
 
     python verify_without_byline.py statement.json byline.pub
+    python verify_without_byline.py statement.html byline.pub      (or .csv: a page made of the signed document)
 
 Prints what holds and ends with status 0, or says what does not and ends with status 1.
 """
@@ -8,7 +9,9 @@ Prints what holds and ends with status 0, or says what does not and ends with st
 import base64
 import hashlib
 import json
+import re
 import sys
+from fractions import Fraction
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -50,32 +53,110 @@ def root_from(leaf, index, size, proof):
     return node if last == 0 else None
 
 
+def grew(old_size, old_root, size, root, proof):
+    """Is the tree of `old_size` leaves the beginning of the tree of `size` leaves (RFC 9162, 2.1.4.2)?"""
+    path = list(map(bytes.fromhex, proof))
+    if old_size & (old_size - 1) == 0:
+        path.insert(0, old_root)
+    node, last = old_size - 1, size - 1
+    while node % 2:
+        node, last = node >> 1, last >> 1
+    old = new = path[0] if path else None
+    for sibling in path[1:]:
+        if node % 2 or node == last:
+            old, new = sha256(b"\x01" + sibling + old), sha256(b"\x01" + sibling + new)
+            while node % 2 == 0 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            new = sha256(b"\x01" + new + sibling)
+        node, last = node >> 1, last >> 1
+    return 0 < old_size < size and (old, new, last) == (old_root, root, 0)
+
+
+def head(checkpoint, name, key):
+    """Size and root of a signed head of the log; (0, b"") if it is not one."""
+    text, _, line = checkpoint.removesuffix("\n").partition("\n\n")
+    origin, size, root = text.split("\n")
+    good = origin == name and signed(text + "\n", line, name, key)
+    return (int(size), base64.b64decode(root)) if good else (0, b"")
+
+
 def checks(document, name, key):
     body, seal, digest, log = (document[field] for field in ("statement", "seal", "digest", "log"))
     yield "the statement is the one sealed", sha256(canonical([seal["salt"], body])).hex() == seal["sha256"]
     yield "the seal has the signed digest", sha256(canonical(seal)).hex() == digest
     yield "the digest is signed", signed(f"{seal['format']}\n{digest}\n", document["signature"], name, key)
-    head, _, line = log["checkpoint"].removesuffix("\n").partition("\n\n")
-    origin, size, root = head.split("\n")
-    yield "the head of the log is signed", origin == name and signed(head + "\n", line, name, key)
+    size, root = head(log["checkpoint"], name, key)
+    yield "the head of the log is signed", size > 0
     leaf = sha256(b"\x00" + canonical({"digest": digest, "type": seal["kind"]}))
     hexes = [bytes.fromhex(node).hex() for node in log["proof"]]
-    inside = int(size) == log["size"] and 0 <= log["index"] < log["size"] and hexes == log["proof"]
-    found = root_from(leaf, log["index"], log["size"], log["proof"]) if inside else None
-    yield "the log holds the document", found is not None and base64.b64encode(found).decode() == root
+    inside = size == log["size"] and 0 <= log["index"] < size and hexes == log["proof"]
+    found = root_from(leaf, log["index"], size, log["proof"]) if inside else None
+    yield "the log holds the document", found is not None and found == root
+    if "later" in log:
+        later = head(log["later"]["checkpoint"], name, key)
+        yield "the log only grew since", grew(size, root, *later, log["later"]["proof"])
+    yield from (sums_of_a_period if "period" in body else sums_of_a_settlement)(body)
+
+
+def sums_of_a_settlement(body):
     paid = sum(int(line["amount_nano"]) for line in body["lines"])
     yield "the lines add up to the total", paid == int(body["total"]["nano"])
     flow = {field: int(nano) for field, nano in body["conservation"].items()}
     yield "all money received is accounted for", 2 * flow["received_nano"] == sum(flow.values())
 
 
-def main(statement_path, key_path):
-    with open(statement_path, encoding="utf-8") as file:
-        document = json.load(file)
+def sums_of_a_period(body):
+    lines, payments = body["lines"], body["payments"]
+    moved = sum(int(line["amount_nano"]) for line in lines)
+    yield "the lines lead to the balance", int(body["opening"]["nano"]) + moved == int(body["closing"]["nano"])
+    earning = [line for line in lines if line["kind"] == "earning"]
+    earned = sum(int(line["amount_nano"]) for line in lines if line["kind"] in ("earning", "adjustment"))
+    yield "earnings and corrections add up", earned == int(body["earned"]["nano"])
+    yield "every formula comes out", all(comes_out(step) for line in earning for step in line["formula"].split("; "))
+    parts = ("commission_nano", "reserve_nano", "payees_nano", "unattributed_nano", "unclaimed_nano")
+    whole = all(sum(int(paid[part]) for part in parts) == int(paid["received_nano"]) for paid in payments)
+    mine = sum(int(paid["you_nano"]) for paid in payments) == sum(int(line["amount_nano"]) for line in earning)
+    yield "all money received is accounted for", whole and mine
+    change = body["change"] or {"before_nano": earned, "after_nano": earned, "parts": []}
+    steps = sum(int(part["amount_nano"]) for part in change["parts"])
+    yield "the change is explained to the last unit", int(change["before_nano"]) + steps == int(change["after_nano"])
+
+
+def comes_out(step):
+    """Is the left side the right side, within one unit per division? (What was priced output by output is no sum.)"""
+    left, _, right = step.partition(" = ")
+    if "outputs" in left:
+        return True
+    exact = re.sub(r"[0-9.]+", lambda number: f"Fraction('{number[0]}')", left.translate({0xD7: "*", 0x2212: "-"}))
+    allowed = re.fullmatch(r"(Fraction\('[0-9.]+'\)|[-+*/() ])+", exact)
+    return bool(allowed) and abs(eval(exact, {"Fraction": Fraction}) - int(right)) < 2
+
+
+def checks_of_page(data, name, key):
+    """The last line: seal byline-page-1 <digest of the document> <SHA-256 of all above> <line hashes> <signature>."""
+    at = data[:-1].rfind(b"\n") + 1
+    line = data[at:].decode()
+    text = line.removeprefix("#").removeprefix("<!-- ").removesuffix("\n").removesuffix(" -->")
+    seal, form, digest, content, lines, signature = text.split(" ", 5)
+    frame = line in (f"#{text}\n", f"<!-- {text} -->\n")
+    yield "the page has a seal", frame and (seal, form) == ("seal", "byline-page-1")
+    yield "the page is the one sealed", sha256(data[:at]).hex() == content
+    yield "the seal is signed", signed(f"{form}\n{digest}\n{content}\n{lines}\n", signature, name, key)
+
+
+def main(path, key_path):
+    with open(path, "rb") as file:
+        data = file.read()
     with open(key_path, encoding="utf-8") as file:
         name, key_id, encoded = file.read().strip().split("+", 2)
     key = bytes.fromhex(key_id) + base64.b64decode(encoded)[1:]
-    results = list(checks(document, name, key))
+    page = path.endswith((".html", ".csv"))
+    document = None if page else json.loads(data)
+    results = list(checks_of_page(data, name, key) if page else checks(document, name, key))
+    if not page:
+        written = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        results.append(("the file is laid out as it was written", written.encode() == data))
     for what, ok in results:
         print("ok  " if ok else "FAIL", what)
     return 0 if all(ok for _, ok in results) else 1

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from byline.core import LedgerError, Record
 
 _MONTHS = "January February March April May June July August September October November December".split()
-_NAMES = re.compile(r"(\d{4})(?:-(?:(0[1-9]|1[0-2])|Q([1-4])))?")
+_NAMES = re.compile(r"(\d{4})(?:-(?:(0[1-9]|1[0-2])|Q([1-4])))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
