@@ -5,6 +5,7 @@ from byline.registry.database import open_database, upgrade, writing
 from byline.registry.division import Division, Hold, Known, concede, divide_work, inherited, role_split
 from byline.registry.evidence import Entry, Evidence
 from byline.registry.evidence_record import EvidenceRecord
+from byline.registry.exchange import EVIDENCE_KINDS
 from byline.registry.identifiers import normalise_identifier, schemes
 from byline.registry.optout import (
     DEFAULT_USES,
@@ -42,7 +43,7 @@ from byline.registry.people import (
 )
 from byline.registry.people_files import PeopleFile, read_people
 from byline.registry.people_register import Added, People
-from byline.registry.register import Counts, Registry
+from byline.registry.register import CATALOGUE_KINDS, Counts, Registry
 from byline.registry.rights import (
     Acquisition,
     Consent,
@@ -61,7 +62,9 @@ from byline.registry.scope import domain_of, domain_scopes, scopes_of
 from byline.registry.traces import LegalDecision, Signal, Snapshot, TrainingRun
 
 __all__ = [
+    "CATALOGUE_KINDS",
     "DEFAULT_USES",
+    "EVIDENCE_KINDS",
     "LEVELS",
     "USES",
     "Acquisition",

@@ -103,20 +103,23 @@ class Evidence:
     ) -> tuple[Entry[Kind], ...]:
         """Every record of a kind that was ever made, oldest first, with what became of it."""
         table = TABLES[kind]
-        query = sa.select(table).order_by(table.c.seq)
-        if about is not None:
-            query = query.where(table.c.about.in_(sorted(set(about))))
-        if as_of is not None:
-            query = query.where(table.c.recorded <= as_of)
         with self._engine.connect() as connection:
-            rows = connection.execute(query).mappings().all()
-            by = _superseding(connection, table, as_of)
-            ended = _endings(connection, as_of)
+            scopes = None if about is None else sorted(set(about))
+            rows = _recorded_by(connection, table, table.c.get("about", table.c.id), scopes, as_of)
+            ids = None if about is None else [row["id"] for row in rows]
+            by = _superseding(connection, table, ids, as_of)
+            ended = _endings(connection, ids, as_of)
         return tuple(
-            Entry(from_row(kind, row), row["id"], row["chain"], row["recorded"], by.get(row["id"], ""),
-                  ended.get(row["id"]))
+            Entry(
+                from_row(kind, row),
+                row["id"],
+                row["chain"],
+                row["recorded"],
+                by.get(row["id"], ""),
+                ended.get(row["id"]),
+            )
             for row in rows
-        )  # fmt: skip
+        )
 
     def manifests_with(self, work: WorkId) -> tuple[str, ...]:
         """Ids of the manifests kept here in which the work stands, oldest first."""
@@ -160,18 +163,30 @@ def _standing(
     return connection.execute(query.order_by(table.c.seq)).mappings().all()
 
 
-def _superseding(connection: sa.Connection, table: sa.Table, as_of: date | None) -> dict[str, str]:
+def _recorded_by(
+    connection: sa.Connection, table: sa.Table, among: sa.Column[str], names: Sequence[str] | None, as_of: date | None
+) -> list[sa.RowMapping]:
+    """Rows recorded by a day, oldest first; of those whose column is among the names, if there are any."""
+    query = sa.select(table).order_by(table.c.seq)
+    if as_of is not None:
+        query = query.where(table.c.recorded <= as_of)
+    if names is None:
+        return list(connection.execute(query).mappings())
+    parts = (names[at : at + _CHUNK] for at in range(0, len(names), _CHUNK))
+    rows = [row for part in parts for row in connection.execute(query.where(among.in_(part))).mappings()]
+    return sorted(rows, key=lambda row: int(row["seq"]))
+
+
+def _superseding(
+    connection: sa.Connection, table: sa.Table, ids: Sequence[str] | None, as_of: date | None
+) -> dict[str, str]:
     if "supersedes" not in table.c:
         return {}
-    query = sa.select(table.c.supersedes, table.c.id).where(table.c.supersedes != "")
-    if as_of is not None:
-        query = query.where(table.c.recorded <= as_of)
-    return {row.supersedes: row.id for row in connection.execute(query)}
+    rows = _recorded_by(connection, table, table.c.supersedes, ids, as_of)
+    return {row["supersedes"]: row["id"] for row in rows if row["supersedes"]}
 
 
-def _endings(connection: sa.Connection, as_of: date | None) -> dict[str, Ending]:
+def _endings(connection: sa.Connection, ids: Sequence[str] | None, as_of: date | None) -> dict[str, Ending]:
     table = TABLES[Ending]
-    query = sa.select(table)
-    if as_of is not None:
-        query = query.where(table.c.recorded <= as_of)
-    return {row["record"]: from_row(Ending, row) for row in connection.execute(query).mappings()}
+    rows = _recorded_by(connection, table, table.c.record, ids, as_of)
+    return {row["record"]: from_row(Ending, row) for row in rows}

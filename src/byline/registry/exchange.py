@@ -29,6 +29,8 @@ from byline.registry.rows import Columns, Row, read_rows
 KINDS: dict[str, type[EvidenceRecord]] = {name.replace("_", "-"): kind for kind, name in TABLE_NAMES.items()}
 """Kinds of evidence by the names that files and commands use."""
 
+EVIDENCE_KINDS = tuple(KINDS)
+
 Item = tuple[Row, EvidenceRecord, date]
 
 

@@ -218,6 +218,23 @@ class Registry:
                     in_force[split.work] = split
         return in_force
 
+    def split_of(self, work: Work, day: date) -> Split:
+        """The division of one work in force on `day`, as `splits_on` has it."""
+        with self._engine.connect() as connection:
+            agreed = [split for split in read_splits(connection, work.id) if split.effective <= day]
+        if agreed:
+            return agreed[-1]
+        credits = self.evidence.in_force(Credit, date.max, about=[work.id])
+        later = {(credit.party, credit.role) for credit in credits if credit.effective > day}
+        parts = tuple(part for part in work.contributions if (part.party, part.role) not in later)
+        return equal_split(replace(work, contributions=parts or work.contributions))
+
+    def works_titled(self, title: str) -> tuple[Work, ...]:
+        """The works of a title, in the order of registration."""
+        table = schema.works
+        rows = self._rows(sa.select(table.c.id).where(table.c.title == title).order_by(table.c.seq))
+        return tuple(self.work(WorkId(row.id)) for row in rows)
+
     def opt_outs(self, on: date) -> tuple[OptOut, ...]:
         """Those in effect on a day, by party, work and date."""
         with self._engine.connect() as connection:
@@ -238,6 +255,13 @@ class Registry:
         rows = self._rows(sa.select(schema.decisions).order_by(schema.decisions.c.seq))
         newest = {row.work: Decision.from_json(json.loads(row.body)) for row in rows}
         return tuple(newest[work] for work in sorted(newest))
+
+    def decision(self, work: WorkId) -> Decision | None:
+        """The newest decision on one work; None if the gate was never asked."""
+        table = schema.decisions
+        query = sa.select(table).where(table.c.work == work).order_by(table.c.seq.desc()).limit(1)
+        rows = self._rows(query)
+        return Decision.from_json(json.loads(rows[0].body)) if rows else None
 
     def manifest(self, manifest_id: ManifestId) -> Manifest:
         """Raises: RegistryError("no-such-manifest")."""

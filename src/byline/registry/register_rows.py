@@ -50,13 +50,15 @@ def read_works(connection: sa.Connection, *only: sa.ColumnElement[bool]) -> tupl
     )
 
 
-def read_splits(connection: sa.Connection) -> list[Split]:
+def read_splits(connection: sa.Connection, only: WorkId | None = None) -> list[Split]:
     """All that were ever agreed; a later one in the list supersedes an earlier one from its effective date."""
+    agreed, each = schema.splits, schema.split_lines
+    here = [] if only is None else [agreed.c.work == only]
     lines: defaultdict[int, list[tuple[PartyId, int]]] = defaultdict(list)
-    table = schema.split_lines
-    for row in connection.execute(sa.select(table).order_by(table.c.split, table.c.position)):
+    query = sa.select(each).join(agreed).where(*here).order_by(each.c.split, each.c.position)
+    for row in connection.execute(query):
         lines[row.split].append((PartyId(row.party), row.ppm))
-    query = sa.select(schema.splits).order_by(schema.splits.c.work, schema.splits.c.effective, schema.splits.c.seq)
+    query = sa.select(agreed).where(*here).order_by(agreed.c.work, agreed.c.effective, agreed.c.seq)
     return [Split(WorkId(row.work), tuple(lines[row.seq]), row.effective) for row in connection.execute(query)]
 
 

@@ -84,3 +84,6 @@ manifests = sa.Table(
     sa.Column("id", sa.Text, nullable=False, unique=True),
     sa.Column("body", sa.Text, nullable=False),
 )
+
+for _table, _column in ((decisions, "work"), (splits, "work"), (works, "title"), (opt_outs, "party")):
+    sa.Index(f"{_table.name}_{_column}", _table.c[_column])
