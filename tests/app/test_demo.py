@@ -30,6 +30,13 @@ def test_the_demo_keeps_its_promises(tmp_path):
     money = {what: int(told["money"][f"{what}_nano"]) for what in ("received", "allocated", "held", "commission")}
     assert money["received"] == money["allocated"] + money["held"] + money["commission"] > 0
     assert told["money"]["currency"] == "EUR" and min(money.values()) > 0
+    assert 0 < int(told["money"]["reserve_nano"]) < money["held"]
+    late, dispute, bank = (told[what] for what in ("adjustment", "dispute", "bank"))
+    assert late["statements_unchanged"] is True and late["accounts"] == 2
+    assert int(late["moved_nano"]) > 0 and late["sum_nano"] == "0"
+    assert int(dispute["held_nano"]) > 0 and dispute["only_its_slice"] is True
+    assert bank["sent"] == bank["settled"] + bank["rejected"] > 30 and bank["rejected"] == 1
+    assert bank["returned_to_balance"] is True
     assert told["verify"]["accepted"] == told["verify"]["statements"] > 30
     assert told["verify"]["tampered_refused"] is True
     assert told["optout"] == {"in_manifest": False, "paid_nano": "0"}

@@ -80,6 +80,7 @@ def test_the_duties_of_an_offer_are_its_price_and_its_report():
     assert seen.duties == ("payment: training 0.02 EUR", f"report provenance to {OFFER.terms}")
 
 
+@settings(max_examples=500, deadline=None)
 @given(
     members=st.sets(st.integers(0, 5)),
     made=st.lists(st.sets(st.integers(0, 7), min_size=1), max_size=8),

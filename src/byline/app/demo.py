@@ -10,9 +10,10 @@ from typing import Any
 
 from byline.app.answers import attribute, evaluate
 from byline.app.corpus import DemoFiles, write_demo_catalogue
+from byline.app.demo_money import afterwards
 from byline.app.home import Home, freeze_manifest, read_json, register, write_json
 from byline.app.model import Progress, Training, texts_of, train_model
-from byline.app.money import STANDARD_POLICY, conservation, pay, read_events
+from byline.app.money import STANDARD_POLICY, conservation, pay, read_events, reserve_of
 from byline.app.passages import evaluation_passages, generated_passages, held_out_passages, most_recorded
 from byline.app.report import write_report
 from byline.app.view import NOTICE, made_now, people, report_data
@@ -32,7 +33,8 @@ LEAVE_OUT = 6  # contributors, one retraining each
 NAME = "demo"
 MARKER, MADE_BY = "demo.json", {"made by": "byline demo"}
 MADE = {MARKER, "home.json", "summary.json", "report.html", "byline.db", "byline.db-wal", "byline.db-shm"}
-MADE |= {"assets", "catalogue", "keys", "log", "manifests", "runs", "statements", "trainings"}
+MADE |= {"assets", "bank", "catalogue", "excerpts", "keys", "log", "manifests", "payouts", "runs", "statements"}
+MADE |= {"trainings", "iscc.json"}
 Tell = Callable[[str], None]
 
 
@@ -57,14 +59,16 @@ def run_demo(folder: Path, effort: str, today: date, progress: Progress, tell: T
     training = Training.open(home, NAME)
     ask(training, today, progress, tell)
     settled = pay(training, _fee(folder, today, changed), STANDARD_POLICY, datetime.now(UTC))
+    tell(f"{conservation(settled.settlement)} {NOTICE}")
+    later = afterwards(home, files, settled, agreed, changed, tell)
     faults = home.journal.check()
     if faults:
         raise AppError("journal-faults", f"the journal does not compute: {faults[0]}", "keep the folder and report it")
-    tell(f"{conservation(settled.settlement)} {NOTICE}")
     data = report_data(training, made_now(today, time.monotonic() - started))
     write_report(data, folder / "report.html")
     summary = {
         **_summary(training, settled.settlement, data),
+        **later,
         "report": str(folder / "report.html"),
         "seconds": {"train": told["cpu_seconds"], "total": time.monotonic() - started},
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
@@ -121,6 +125,7 @@ def _summary(training: Training, settlement: Settlement, data: dict[str, Any]) -
         "money": {
             "currency": settlement.currency,
             **{f"{what}_nano": str(totals[what]) for what in ("received", "allocated", "held", "commission")},
+            "reserve_nano": str(reserve_of(settlement)),  # a part of what is held
         },
         "verify": {key: data["verify"][key] for key in ("statements", "accepted", "tampered_refused")},
         "optout": {"in_manifest": shown["optout"]["in_manifest"], "paid_nano": shown["optout"]["paid_nano"]},
