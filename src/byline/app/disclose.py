@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from byline.app.home import Home, read_kept, write_json
+from byline.app.pii import kept_audits
 from byline.core import AppError, Manifest, ManifestId, Work, WorkId
 from byline.disclosure.filings import (
     CN,
@@ -58,6 +59,7 @@ def gather(home: Home, name: str) -> Corpus:
     manifest = home.registry.manifest(ManifestId(told["manifest"]))
     works = [home.works[entry.work] for entry in manifest.entries]
     runs = [run for run in home.registry.evidence.in_force(TrainingRun, date.max) if run.run == told["run"]]
+    personal, by = _personal(home, works)
     shapes = _token_shapes(home.training(name) / "tokens.safetensors")
     return Corpus(
         name=name,
@@ -72,6 +74,8 @@ def gather(home: Home, name: str) -> Corpus:
         base_tokens=shapes.get("base", 0),
         parameters=int(told.get("parameters", 0)),
         trained=runs[-1].effective if runs else None,
+        personal=personal,
+        personal_by=by,
         signals=_signals(home, works, manifest.frozen),
     )
 
@@ -121,6 +125,18 @@ def _signals(home: Home, works: list[Work], on: date) -> tuple[tuple[str, int], 
     seen = home.registry.evidence.of_works(Signal, works, on)
     counts = Counter(each.family or each.carrier for found in seen.values() for each in found)
     return tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _personal(home: Home, works: list[Work]) -> tuple[tuple[tuple[str, int], ...] | None, str]:
+    """Finds by kind over the works that were audited, and what looked; None if none was."""
+    kept = kept_audits(home)
+    audits = [kept[work.id] for work in works if work.id in kept]
+    counts: Counter[str] = Counter()
+    for audit in audits:
+        counts.update(dict(audit.counts))
+    detectors = ", ".join(sorted({name for audit in audits for name in audit.detectors}))
+    by = f"an audit of {len(audits)} of {len(works)} works ({detectors})"
+    return (tuple(sorted(counts.items())), by) if audits else (None, "")
 
 
 def _token_shapes(path: Path) -> dict[str, int]:

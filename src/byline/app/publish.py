@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from byline.app.home import ORIGIN, Home
-from byline.core import AppError, DisclosureError, PartyId
+from byline.core import AppError, DisclosureError, PartyId, WorkId
 from byline.disclosure.publish import (
     POLICY,
     Choice,
@@ -16,7 +16,6 @@ from byline.disclosure.publish import (
     code_of,
     credential,
     embed,
-    parse_choice,
     policy_of,
     publish,
     read_back,
@@ -24,6 +23,7 @@ from byline.disclosure.publish import (
     unsaid,
 )
 from byline.gate.signals import Category, Options, Reading, Target, read_as, resolve
+from byline.registry import NoticeKind, TargetKind
 
 PICTURES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 COPIES = "files"
@@ -35,7 +35,7 @@ class Holder:
 
     name: str
     party: PartyId | None
-    work: str
+    work: WorkId
 
 
 def holder(home: Home, target: str) -> Holder:
@@ -46,22 +46,37 @@ def holder(home: Home, target: str) -> Holder:
         how = "stands for several works or people" if parties or works else "is no work and no contributor"
         raise AppError("no-such-holder", f"{target!r} {how}", "give the id: `byline check --json` names them")
     if parties:
-        return Holder(home.names[parties[0]], parties[0], "")
+        return Holder(home.names[parties[0]], parties[0], WorkId(""))
     return Holder(home.contributors(works[0].id), None, works[0].id)
 
 
 def recorded_choice(home: Home, who: Holder, on: date) -> Choice:
-    """The choice on record: an opt-out is a no to training. Raises: AppError("no-choice") if there is none."""
-    for each in home.registry.opt_outs(on):
-        whole = each.work is None and each.party == who.party
-        if whole or (who.work and (each.work == who.work or _contributes(home, each.party, who, each.work))):
-            return parse_choice("no-training")
-    raise AppError("no-choice", f"no opt-out of {who.name} is on record", "say which: --choice no-training")
+    """The choice on record: every use that a no in force refuses. Raises: AppError("no-choice") if there is none."""
+    refused = _noticed(home, who, on)
+    parties = {who.party} if who.party else {part.party for part in home.works[who.work].contributions}
+    for each in home.registry.opt_outs(on):  # those handed in with a catalogue, which refuse training
+        if each.party in parties and each.work in (None, who.work):
+            refused |= {Category.TDM, Category.TRAIN_GEN, Category.TRAIN_OTHER}
+    if not refused:
+        raise AppError("no-choice", f"no opt-out of {who.name} is on record", "say which: --choice no-training")
+    return Choice({category: Reading.DENY for category in Category if category in refused})
 
 
-def _contributes(home: Home, party: PartyId, who: Holder, work: str | None) -> bool:
-    parts = home.registry.work(next(w for w in home.works if w == who.work)).contributions
-    return work is None and any(part.party == party for part in parts)
+def _noticed(home: Home, who: Holder, on: date) -> set[Category]:
+    """Uses that notices refuse: of a party those about the contributor, of a work all that reach it."""
+    found: set[Category] = set()
+    reached = home.reached() if who.work else None
+    for dossier in home.notices.all():
+        notice = dossier.notice
+        if notice.kind is not NoticeKind.OPT_OUT or not dossier.in_force(on):
+            continue
+        if reached is None:
+            meant = notice.target.kind is TargetKind.CONTRIBUTOR and notice.target.value == who.party
+        else:
+            meant = who.work in reached.by(notice.target).works
+        if meant:
+            found |= {Category(use.value) for use in notice.uses}
+    return found
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ What the records do not say and nobody has answered stays open; a filing that di
 from byline.disclosure.filings.ab2013 import AB2013
 from byline.disclosure.filings.answers import read_answers, template
 from byline.disclosure.filings.cn import CN, shortfalls
-from byline.disclosure.filings.corpus import Corpus, Domain, Material, domains, registered_domain
+from byline.disclosure.filings.corpus import FACTS, Corpus, Domain, Material, domains, registered_domain
 from byline.disclosure.filings.croissant import CROISSANT, WORKS, works_csv
 from byline.disclosure.filings.dps import DPS
 from byline.disclosure.filings.eu import EU
@@ -33,6 +33,7 @@ __all__ = [
     "CROISSANT",
     "DPS",
     "EU",
+    "FACTS",
     "LIA",
     "REGIMES",
     "SPDX",

@@ -102,6 +102,13 @@ class Corpus(Record):
         }
 
 
+FACTS = (
+    "manifest manifest_root manifest_frozen run works works_refused examples tokens base_tokens bytes modalities "
+    "licences methods domains created_first created_last acquired_first acquired_last"
+).split()
+"""Names of what `Corpus.facts` tells."""
+
+
 # --- domains ----------------------------------------------------------------------------------------------------
 
 

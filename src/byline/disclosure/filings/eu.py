@@ -63,7 +63,7 @@ ITEMS = (
     Item("1.3.acquired", S13, "Latest date of data acquisition or collection", Kind.MONTH),
     Item("1.3.continuous", S13, "Is the model continuously trained on new data after that date?", YES),
     Item("1.3.languages", S13, "Linguistic characteristics of the training data"),
-    Item("1.3.other", S13, "Other relevant characteristics", optional=True),
+    Item("1.3.characteristics", S13, "Other relevant characteristics", optional=True),
     Item("1.3.comments", S13, COMMENTS, optional=True),
     Item("2.1", S21, "Were publicly available datasets used?", YES),
     Item("2.1.modalities", S21, COVERED, Kind.LIST, only_if="2.1"),

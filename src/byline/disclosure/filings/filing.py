@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from byline.core import CoreError, DisclosureError, digest
-from byline.disclosure.filings.corpus import Corpus
+from byline.disclosure.filings.corpus import FACTS, Corpus
 from byline.disclosure.filings.items import Answer, Derived, Disagreement, Field, Item, State, Value, fill, shown
 
 FORMAT = "byline-filing-1"
@@ -105,8 +105,12 @@ class Filing:
             regime = regimes[value["regime"]]
             items = {item.id: item for item in regime.items}
             fields = tuple(Field.from_json(field, items) for field in value["fields"])
-            if [field.item.id for field in fields] != list(items) or not isinstance(value["facts"], dict):
+            if [field.item.id for field in fields] != list(items):
                 raise CoreError("bad-record", "its fields are not those of the form, in order")
+            if set(value["facts"]) != set(FACTS) or not all(
+                type(value[name]) is str for name in ("salt", "supersedes")
+            ):
+                raise CoreError("bad-record", "its facts, salt or supersedes have not the right form")
             made, version = date.fromisoformat(value["made"]), int(value["version"])
             return cls(regime, version, made, value["salt"], value["facts"], fields, value["supersedes"])
         except (CoreError, KeyError, TypeError, ValueError, AttributeError) as fault:
@@ -161,7 +165,8 @@ def check_filing(filing: Filing, corpus: Corpus) -> list[Disagreement]:
         for name in names
         if filing.facts.get(name) != now.get(name)
     ]
-    derived = filing.regime.derive(corpus, {})
+    told = {f.item.id: Answer(f.value, "", filing.made) for f in filing.fields if f.state is State.PERSON}
+    derived = filing.regime.derive(corpus, told)
     for field in filing.fields:
         if field.state is State.RECORDS and field.item.id not in TIMES and field.item.id in derived:
             known = derived[field.item.id].value

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     NUMBER = "number"
     LIST = "list"
     CHOICE = "choice"
+    ADDRESS = "address"
     TABLE = "table"
 
 
@@ -111,6 +112,7 @@ SHAPES = {
     Kind.NUMBER: "a whole number, 0 or more",
     Kind.LIST: "a list of texts",
     Kind.CHOICE: "{options}",
+    Kind.ADDRESS: "an address such as https://example.com/data",
     Kind.TABLE: "nothing: it comes from the records alone",
 }
 
@@ -152,6 +154,11 @@ def _choice(value: Any, item: Item) -> Value | None:
     return value if isinstance(value, str) and value in item.options else None
 
 
+def _address(value: Any, item: Item) -> Value | None:
+    fits = isinstance(value, str) and re.fullmatch(r"https?://[^\s/\"<>\\^`{|}]+[^\s\"<>\\^`{|}]*", value.strip())
+    return value.strip() if isinstance(value, str) and fits else None
+
+
 def _table(value: Any, item: Item) -> Value | None:
     return None
 
@@ -164,6 +171,7 @@ _PARSERS: Mapping[Kind, Callable[[Any, Item], Value | None]] = {
     Kind.NUMBER: _number,
     Kind.LIST: _list,
     Kind.CHOICE: _choice,
+    Kind.ADDRESS: _address,
     Kind.TABLE: _table,
 }
 

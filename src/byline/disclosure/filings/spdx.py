@@ -23,7 +23,7 @@ DATASET, MODEL = "Dataset", "Model"
 ITEMS = (
     *VERSION,
     Item("organisation", DATASET, "Organisation that makes this document"),
-    Item("namespace", DATASET, "Address under its control, under which the elements are named"),
+    Item("namespace", DATASET, "Address under its control, under which the elements are named", Kind.ADDRESS),
     Item("name", DATASET, "Name of the dataset"),
     Item("collection", DATASET, "How the data were collected"),
     Item("types", DATASET, "Types of data", Kind.LIST),
