@@ -7,6 +7,7 @@ payee's own words.
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -30,7 +31,8 @@ class Behind:
         for path in sorted((self.home.path / "trainings").glob("*/attribution.json")):
             try:
                 told = json.loads(path.read_text(encoding="utf-8"))
-                digest = ShareTable.from_json(told["period"]).digest()
+                shares = ShareTable.from_json(told["period"])  # a settlement keeps its shares in order
+                digest = replace(shares, lines=tuple(sorted(shares.lines, key=lambda line: line.id))).digest()
                 generated = [each for each in told["passages"] if each["kind"] == "generated"]
             except (OSError, ValueError, LookupError, TypeError, CoreError):
                 continue  # damaged or of an older form: then there is no evidence to show, and the statement says so
