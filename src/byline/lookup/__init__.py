@@ -1,5 +1,6 @@
 """Search for a text, an image or a sound in the works themselves. Evidence of copying only, never of influence."""
 
+from byline.lookup.audio import AudioIndex, AudioMatch
 from byline.lookup.corpus import CorpusIndex, IndexSize
 from byline.lookup.guard import (
     STANDARD,
@@ -13,6 +14,8 @@ from byline.lookup.guard import (
     Reason,
     read_policy,
 )
+from byline.lookup.image import ImageIndex, ImageMatch
+from byline.lookup.measured import Measured, Recall, measured
 from byline.lookup.near import NearMatch, near_matches
 from byline.lookup.text import BM25, Overlap, TextIndex
 from byline.lookup.verbatim import Place, Verbatim, most_telling, ranked_works, verbatim
@@ -22,20 +25,27 @@ __all__ = [
     "BM25",
     "STANDARD",
     "Action",
+    "AudioIndex",
+    "AudioMatch",
     "CorpusIndex",
     "Finding",
     "Guard",
     "GuardPolicy",
     "GuardReport",
     "GuardStream",
+    "ImageIndex",
+    "ImageMatch",
     "IndexSize",
     "Limits",
+    "Measured",
     "NearMatch",
     "Overlap",
     "Place",
     "Reason",
+    "Recall",
     "TextIndex",
     "Verbatim",
+    "measured",
     "most_telling",
     "near_matches",
     "ranked_works",

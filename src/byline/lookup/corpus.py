@@ -103,7 +103,8 @@ class CorpusIndex:
         with self._writing():
             before = self._names
             self._names, self._removed, self.segments = [], {}, ()
-            fresh, builder = [], SegmentBuilder()
+            fresh: list[str] = []
+            builder = SegmentBuilder()
             for work, text in works:
                 builder.add(work, text)
                 if builder.full:

@@ -21,13 +21,14 @@ A word of rank r < SINGLE has the code r + 1; a rarer one has two, of which the 
 
 import hashlib
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 U16, U32, U64 = np.dtype("<u2"), np.dtype("<u4"), np.dtype("<u8")
 FORMAT = "byline-text-segment/1"
-ARRAYS = {
+ARRAYS: dict[str, np.dtype[Any]] = {
     "tokenized.0": U16,
     "table.0": U32,
     "offset.0": U64,
@@ -89,7 +90,7 @@ def decode(codes: npt.NDArray[np.uint16]) -> npt.NDArray[np.int64]:
     at = np.flatnonzero(begins)
     first, after = wide[at], wide[np.minimum(at + 1, len(wide) - 1)] if len(wide) else wide
     two = SINGLE + (first - _HIGH) * _PAGE + after - _LOW
-    return np.where(first == BREAK, -1, np.where(first < _HIGH, first - 1, two))
+    return np.asarray(np.where(first == BREAK, -1, np.where(first < _HIGH, first - 1, two)))
 
 
 def begins_word(codes: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
@@ -119,4 +120,4 @@ def winnow(hashes: npt.NDArray[np.uint64], window: int) -> npt.NDArray[np.int64]
         least = np.where(less, least[step:], least[:-step])
         at = np.where(less, at[step:], at[:-step])
         step *= 2
-    return at[np.concatenate([np.ones(min(1, len(at)), np.bool_), np.diff(at) != 0])]  # the places never fall
+    return np.asarray(at[np.concatenate([np.ones(min(1, len(at)), np.bool_), np.diff(at) != 0])])  # they never fall

@@ -30,10 +30,10 @@ class Segment:
         self._maps = {name: _array(path / name, dtype) for name, dtype in ARRAYS.items()}
         self.tokens, self._table = self._maps["tokenized.0"], self._maps["table.0"]
         self.data: Any = _bytes(path / "tokenized.0")
-        self._suffixes: Any = memoryview(self._table)  # of Python integers, faster than numpy's one by one
-        self._vocabulary: Any = memoryview(self._maps["vocabulary.u64"])
-        self._ranks: Any = memoryview(self._maps["ranks.u32"])
-        self._counts: Any = memoryview(self._maps["counts.u32"])
+        self._suffixes: Any = _integers(self._table)
+        self._vocabulary: Any = _integers(self._maps["vocabulary.u64"])
+        self._ranks: Any = _integers(self._maps["ranks.u32"])
+        self._counts: Any = _integers(self._maps["counts.u32"])
         self._beginnings: dict[bytes, Range] = {}
         lines = (path / "works.txt").read_text(encoding="utf-8").splitlines()
         self.works = tuple(WorkId(line.split(" ")[0]) for line in lines)
@@ -195,6 +195,11 @@ def _array(path: Path, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     if path.stat().st_size == 0:
         return np.empty(0, dtype)
     return np.asarray(np.memmap(path, dtype, "r"))
+
+
+def _integers(array: Any) -> Any:
+    """The same memory as Python integers, which are faster than numpy's where they are read one by one."""
+    return memoryview(array)
 
 
 def _bytes(path: Path) -> Any:

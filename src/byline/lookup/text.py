@@ -19,6 +19,7 @@ Ints = npt.NDArray[np.int64]
 
 _UNKNOWN, _BETWEEN = -1, -2  # in place of a word's number: in no work; between two works
 
+
 @dataclass(frozen=True, slots=True)
 class Overlap(Record):
     """A run of `words` words that a query and a work have in common, word for word. Offsets are characters, end not

@@ -1,6 +1,7 @@
 """Words as look-up compares them: after NFKC and casefolding, without punctuation, with their places in the text.
 
-In scripts written without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese) every character with its marks is a word.
+In scripts written without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese) every character with its marks is a
+word.
 """
 
 import functools
