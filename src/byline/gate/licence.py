@@ -30,7 +30,8 @@ PUBLIC = ("claimed", "none", "dedicated")  # a mere claim spoils what stands bes
 
 _EXCEPTIONS = frozenset(
     "Autoconf-exception-3.0 Bison-exception-2.2 Classpath-exception-2.0 Font-exception-2.0 GCC-exception-2.0 "
-    "GCC-exception-3.1 LLVM-exception Libtool-exception Qt-LGPL-exception-1.1".lower().split()
+    "GCC-exception-3.1 LLVM-exception Libtool-exception Linux-syscall-note Qt-LGPL-exception-1.1 "
+    "x11vnc-openssl-exception".lower().split()
 )
 """Exceptions that add permissions about linking and say nothing of training: the licence stands as it is."""
 
