@@ -33,7 +33,7 @@ SHOWN: dict[str, type[EvidenceRecord]] = {
 NOT_ON_RECORD = {
     "acquisitions": "how the copy was obtained",
     "signals": "whether anybody looked for opt-out signals",
-    "legal_decisions": "what law packs say of it (byline check --jurisdiction EU --keep)",
+    "legal_decisions": "what law packs say of it (byline check --jurisdiction EU)",
 }
 
 

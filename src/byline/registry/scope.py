@@ -5,6 +5,7 @@ A domain reaches its subdomains. So one line can stand for the contract that cov
 """
 
 import re
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from byline.core import RegistryError, Work
@@ -24,6 +25,7 @@ def check_scope(scope: str) -> None:
         raise RegistryError("bad-about", f"{scope!r} is nothing that a record can speak about", fix)
 
 
+@lru_cache(maxsize=10_000)
 def domain_of(source: str) -> str:
     """The host of a URL (or a bare host name) in lower case, as DNS spells it; "" for what names none."""
     text = source.strip()
