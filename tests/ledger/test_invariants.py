@@ -1,7 +1,8 @@
 """The invariants of money that concern allocation and the journal, by their numbers in the reference, as properties.
 
-Not here, because they are about other parts: I6, I7, I31 (payouts), I18, I32 (cooperatives), I22 (near-duplicates),
-I29 (erasure). I3, I25 and I30 also stand, against slow loops and other programs, in test_outputs and test_export.
+I6 is in test_payout, I7, I22, I25, I29, I30 and I31 in test_invariants_audit, I18 and I32 in tests/cooperative, and
+test_invariant_list sees to it that none is missing. I3, I25 and I30 also stand, against slow loops and other programs,
+in test_outputs and test_export.
 """
 
 import sys
