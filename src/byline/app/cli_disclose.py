@@ -81,7 +81,7 @@ def _answers(regime: "Regime", file: Path | None, form: Path | None, as_json: bo
 
 
 def _write_template(regime: "Regime", corpus: "Corpus", path: Path, as_json: bool) -> None:
-    from byline.app.disclose import write_text
+    from byline.disclosure import write_text
     from byline.disclosure.filings import template
 
     if path.exists():

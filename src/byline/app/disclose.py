@@ -1,7 +1,6 @@
 """Filings of a project: what the records say of a training, gathered; written for people and machines; logged."""
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,9 +8,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from byline.app.home import Home, read_kept, write_json
+from byline.app.home import Home, read_kept
 from byline.app.pii import kept_audits
 from byline.core import AppError, Manifest, ManifestId, Work, WorkId
+from byline.disclosure import sign_statement, write_statement, write_text
 from byline.disclosure.filings import (
     CN,
     CROISSANT,
@@ -36,6 +36,7 @@ from byline.disclosure.filings import (
 from byline.gate.law import SampleReport, read_form
 from byline.registry import Acquisition, Grant, Signal, TrainingRun
 
+FILING = "filing.json"
 SAMPLE_FIELDS = (
     "source_sampled", "source_illegal", "manual_inspected", "manual_passed", "auto_inspected", "auto_passed",
 )  # fmt: skip
@@ -179,13 +180,17 @@ def sample_answers(path: Path, today: date) -> dict[str, Answer]:
 
 @dataclass(frozen=True)
 class Filed:
-    """A filing, the files that were written, its leaf in the log, and whether it is new."""
+    """A filing, the signed document of it, the files that were written, and whether it is new."""
 
     filing: Filing
+    document: dict[str, Any]
     files: tuple[Path, ...]
-    leaf: int
     new: bool
     remarks: tuple[str, ...]
+
+    @property
+    def leaf(self) -> int:
+        return int(self.document["log"]["index"])
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -194,7 +199,7 @@ class Filed:
             "draft": self.filing.draft,
             "open": [field.item.id for field in self.filing.open],
             "remarks": list(self.remarks),
-            "digest": self.filing.digest(),
+            "digest": self.document["digest"],
             "leaf": self.leaf,
             "new": self.new,
             "files": [str(file) for file in self.files],
@@ -202,44 +207,40 @@ class Filed:
 
 
 def disclose(home: Home, regime: Regime, corpus: Corpus, answers: Mapping[str, Answer], to: Path, today: date) -> Filed:
-    """Make the filing, keep it in the project, put its digest into the log, and write it to the folder `to`.
+    """Make the filing, sign it, put its digest into the log, keep it in the project, and write it to the folder `to`.
 
     Saying the same again makes nothing new. Raises: DisclosureError("filing-disagrees").
     """
-    before, leaf = newest(home, regime, corpus.name)
+    before, document = newest(home, regime, corpus.name)
     filing = make_filing(regime, corpus, answers, today, before)
     new = filing is not before
     if new:
-        leaf = home.log.append("filing-draft" if filing.draft else "filing", filing.digest())
-        write_json(_kept(home, regime, corpus.name, filing.version), {"leaf": leaf, "filing": filing.to_json()})
+        kind = "filing-draft" if filing.draft else "filing"
+        document = sign_statement(filing.to_json(), home.log, home.key, kind)
+        write_statement(_kept(home, regime, corpus.name, filing.version), document)
     remarks = tuple(shortfalls(filing.values, corpus.examples)) if regime is CN else ()
-    return Filed(filing, tuple(write_filing(filing, corpus, to)), leaf, new, remarks)
+    return Filed(filing, document, tuple(write_filing(filing, document, corpus, to)), new, remarks)
 
 
 def _kept(home: Home, regime: Regime, name: str, version: int) -> Path:
     return home.path / "filings" / f"{regime.name}-{name}-{version}.json"
 
 
-def newest(home: Home, regime: Regime, name: str) -> tuple[Filing | None, int]:
-    """The newest kept filing of a training, and its leaf. Raises: AppError("unreadable")."""
+def newest(home: Home, regime: Regime, name: str) -> tuple[Filing | None, dict[str, Any]]:
+    """The newest kept filing of a training, and its signed document. Raises: DisclosureError("not-a-filing")."""
     version = 1
     while _kept(home, regime, name, version).is_file():
         version += 1
     if version == 1:
-        return None, -1
+        return None, {}
     path = _kept(home, regime, name, version - 1)
-    try:
-        told = json.loads(path.read_text("utf-8"))
-        return Filing.from_json(told["filing"], REGIMES), int(told["leaf"])
-    except (ValueError, KeyError, TypeError) as fault:
-        raise AppError("unreadable", f"{path}: {fault}", "restore it from a copy") from fault
+    return read_filing(path, REGIMES), json.loads(path.read_text("utf-8"))
 
 
-def write_filing(filing: Filing, corpus: Corpus, to: Path) -> list[Path]:
-    """All forms of a filing: filing.json, and what people and machines read. A draft is named so."""
+def write_filing(filing: Filing, document: Mapping[str, Any], corpus: Corpus, to: Path) -> list[Path]:
+    """All forms of a filing: filing.json, signed, and what people and machines read. A draft is named so."""
     stem = f"{filing.regime.name}{'.draft' if filing.draft else ''}"
-    texts: dict[str, str] = {"filing.json": _text(filing.to_json())}
-    texts |= {f"{stem}.md": markdown(filing), f"{stem}.html": html(filing)}
+    texts = {f"{stem}.md": markdown(filing), f"{stem}.html": html(filing)}
     if filing.regime.document is not None:
         name, _, ending = filing.regime.file.partition(".")
         file = f"{name}{'.draft' if filing.draft else ''}.{ending}"
@@ -251,7 +252,10 @@ def write_filing(filing: Filing, corpus: Corpus, to: Path) -> list[Path]:
         texts["filing_domains.csv"] = domains_csv(domains(corpus.by_method("crawl"), small))
     for stale in {_other(name, filing) for name in texts} - set(texts):  # of the same filing when it was a draft
         (to / stale).unlink(missing_ok=True)
-    return [write_text(to / name, text) for name, text in texts.items()]
+    write_statement(to / FILING, document)
+    for name, text in texts.items():
+        write_text(to / name, text)
+    return [to / FILING, *(to / name for name in texts)]
 
 
 def _other(name: str, filing: Filing) -> str:
@@ -264,17 +268,6 @@ def _text(value: Any) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def write_text(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    return path
-
-
 def filing_at(path: Path) -> Filing:
     """A filing from its file, or from the folder it was written to."""
-    return read_filing(path / "filing.json" if path.is_dir() else path, REGIMES)
+    return read_filing(path / FILING if path.is_dir() else path, REGIMES)

@@ -1,13 +1,12 @@
 """A filing: the fields of one form about one training, what it rests on, and its digest.
 
-    {"format", "regime", "version", "made", "salt", "facts", "fields": [...], "supersedes"}
+    {"format", "regime", "version", "made", "facts", "fields": [...], "supersedes"}
 
 `facts` repeats the counts, dates, modalities and sizes of the records, so that a filing can be held against them later.
-The digest is over all of it, with the salt, and stands in the transparency log.
+It is kept and published as the body of a signed document, whose salted digest stands in the transparency log.
 """
 
 import json
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -19,7 +18,7 @@ from byline.disclosure.filings.corpus import FACTS, Corpus
 from byline.disclosure.filings.items import Answer, Derived, Disagreement, Field, Item, State, Value, fill, shown
 
 FORMAT = "byline-filing-1"
-_KEYS = {"format", "regime", "version", "made", "salt", "facts", "fields", "supersedes"}
+_KEYS = {"format", "regime", "version", "made", "facts", "fields", "supersedes"}
 Values = Mapping[str, Value]
 
 
@@ -51,7 +50,6 @@ class Filing:
     regime: Regime
     version: int
     made: date
-    salt: str
     facts: dict[str, Any]
     fields: tuple[Field, ...]
     supersedes: str = ""
@@ -82,13 +80,13 @@ class Filing:
             "regime": self.regime.name,
             "version": self.version,
             "made": self.made.isoformat(),
-            "salt": self.salt,
             "facts": self.facts,
             "fields": [field.to_json() for field in self.fields],
             "supersedes": self.supersedes,
         }
 
     def digest(self) -> str:
+        """Of all that it says; for what supersedes it."""
         return digest(self.to_json())
 
     def content(self) -> str:
@@ -112,7 +110,7 @@ class Filing:
             ):
                 raise CoreError("bad-record", "its facts, salt or supersedes have not the right form")
             made, version = date.fromisoformat(value["made"]), int(value["version"])
-            return cls(regime, version, made, value["salt"], value["facts"], fields, value["supersedes"])
+            return cls(regime, version, made, value["facts"], fields, value["supersedes"])
         except (CoreError, KeyError, TypeError, ValueError, AttributeError) as fault:
             raise DisclosureError("not-a-filing", f"not a filing: {fault}", "name a filing.json") from fault
 
@@ -138,7 +136,7 @@ def make_filing(
     values = {field.item.id: field.value for field in fields if field.value is not None}
     refuse([*faults, *regime.cross(corpus, values), *_later(answers, made)], regime)
     supersedes = before.digest() if before else ""
-    filing = Filing(regime, version, made, secrets.token_hex(16), corpus.facts(), fields, supersedes)
+    filing = Filing(regime, version, made, corpus.facts(), fields, supersedes)
     return before if before and before.content() == filing.content() else filing
 
 
@@ -212,7 +210,10 @@ def _stated(field: Field) -> str:
 
 
 def read_filing(path: Path, regimes: Mapping[str, Regime]) -> Filing:
-    """Raises: DisclosureError("not-a-filing"), DisclosureError("no-document")."""
+    """The filing in a file, signed or bare; the signature is for `byline verify`.
+
+    Raises: DisclosureError("not-a-filing"), DisclosureError("no-document").
+    """
     try:
         value = json.loads(path.read_bytes())
     except OSError as fault:
@@ -220,6 +221,6 @@ def read_filing(path: Path, regimes: Mapping[str, Regime]) -> Filing:
     except (ValueError, RecursionError) as fault:
         raise DisclosureError("not-a-filing", f"{path} is not JSON: {fault}", "name a filing.json") from fault
     try:
-        return Filing.from_json(value, regimes)
+        return Filing.from_json(value.get("statement", value) if isinstance(value, dict) else value, regimes)
     except DisclosureError as fault:
         raise DisclosureError(fault.code, f"{path}: {fault.message}", fault.fix) from fault
