@@ -19,7 +19,6 @@ from byline.core import Manifest, Work, WorkId
 from byline.gate.law import (
     FactTable,
     Judgement,
-    Outcome,
     Pack,
     Ruling,
     facts_digest,
@@ -32,6 +31,7 @@ from byline.gate.law import Reading as LawReading
 from byline.registry import LegalDecision, Use
 
 FORMAT = "byline-law/1"
+_HOLDING = ("deny", "review")
 
 
 # --- decisions in the registry ----------------------------------------------------------------------------------
@@ -183,12 +183,13 @@ def _judge_again(kept: Mapping[str, Any], rows: Sequence[Found], on: date) -> Ju
 
 
 def _sentence(judgement: Judgement, index: int) -> str:
+    """The first rule that holds the work back: one that applies, else a prohibition that cannot be excluded."""
     worst = judgement.outcome(index)
-    reasons = [
-        f"{ruling.jurisdiction}: {reason.because}"
+    bearing = [
+        (not reason.applies, _HOLDING.index(reason.effect), f"{ruling.jurisdiction}: {reason.because} ({reason.rule})")
         for ruling in judgement.of(index)
         if ruling.outcome is worst
         for reason in ruling.reasons
-        if reason.applies or worst is Outcome.REVIEW
+        if reason.effect in _HOLDING
     ]
-    return reasons[0] if reasons else f"{worst}: nothing permits the use."
+    return min(bearing, default=(True, 0, "nothing that is established permits the use."))[2]

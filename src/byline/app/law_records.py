@@ -53,7 +53,7 @@ Found = dict[str, Value]
 @dataclass(frozen=True)
 class Recorded:
     """`facts` by work; works of which nothing is recorded are left out. `reserved`: works whose publisher reserved
-    training, as far as was seen, with no grant over it. `problems`: facts in records that the vocabulary refuses."""
+    training, as far as was seen. `problems`: facts in records that the vocabulary refuses."""
 
     facts: Mapping[WorkId, Found]
     reserved: frozenset[WorkId]
@@ -79,7 +79,7 @@ def recorded_facts(home: Home, works: Sequence[Work], on: date) -> Recorded:
         found[work] |= facts
     for work, facts in pii_facts(home).items():
         found[work] |= facts
-    reserved = frozenset(work for work, look in seen.items() if look.reservation())
+    reserved = frozenset(work for work, look in seen.items() if look.reserved)
     return Recorded(dict(found), reserved, tuple(problems))
 
 

@@ -130,30 +130,40 @@ def _of_observation(seen: Observation, about: str) -> Signal:
 
 @dataclass(frozen=True)
 class Look:
-    """What was last seen of a work. `oldest`: the earliest of the statements that still speak; `complete`: the time of
-    the last complete look, or None."""
+    """What was last seen of a work. `stated`: what the carriers say; `lifted`: the same after the grants that cover a
+    use. `oldest`: the earliest of the statements that still speak; `complete`: the time of the last complete look, or
+    None."""
 
-    resolved: tuple[Resolved, ...]
+    stated: tuple[Resolved, ...]
+    lifted: tuple[Resolved, ...]
     problems: tuple[Problem, ...]
     oldest: datetime
     complete: datetime | None
 
     @property
     def readings(self) -> dict[str, str]:
-        return canonical(self.resolved)
+        return canonical(self.stated)
 
     @property
     def silence_counts(self) -> bool:
         return self.complete is not None and not self.problems
 
+    @property
+    def reserved(self) -> bool:
+        """Whether training is reserved in any carrier, granted or not: law packs weigh grants by place and day."""
+        return bool(_against(self.stated))
+
     def reservation(self) -> str:
-        """Who reserved training, by which rule; "" if nobody did."""
-        against = [each for each in self.resolved if each.category in TRAINING and each.reading in _NO]
-        return "; ".join(dict.fromkeys(reason for each in against for reason in each.because))
+        """Who reserved training, by which rule; "" if nobody did, or a grant covers it."""
+        return "; ".join(dict.fromkeys(reason for each in _against(self.lifted) for reason in each.because))
+
+
+def _against(resolved: Sequence[Resolved]) -> list[Resolved]:
+    return [each for each in resolved if each.category in TRAINING and each.reading in _NO]
 
 
 def looks(home: "Home", works: Sequence[Work], on: date) -> dict[WorkId, Look]:
-    """Of every work of which something was seen by then. Grants that cover a use lift what stood against it."""
+    """Of every work of which something was seen by then."""
     evidence = home.registry.evidence
     granted = evidence.of_works(Grant, works, on)
     signals = evidence.of_works(Signal, works, on)
@@ -168,8 +178,9 @@ def look_of(signals: Sequence[Signal], grants: Sequence[Grant], on: date) -> Loo
     )
     observations = [_observation(each) for each in speaking if not each.problem and each.carrier != "nothing"]
     lifting = [held for grant in grants if (held := _lifting(grant))]
-    resolved = resolve(observations, problems, grants=lifting, on=on)
-    return Look(resolved, problems, min(each.observed_at for each in speaking), complete)
+    stated = resolve(observations, problems)
+    lifted = resolve(observations, problems, grants=lifting, on=on)
+    return Look(stated, lifted, problems, min(each.observed_at for each in speaking), complete)
 
 
 def _complete(signals: Sequence[Signal]) -> datetime | None:
