@@ -152,9 +152,17 @@ def _bookings(accounts: PayeeAccounts, party: PartyId, movement: Movement) -> It
         says = "Paid back of an advance"
         yield {**_base(movement, RECOUPED, str(-recouped), says), "because": because, "facts": kept}
     if movement.nano + recouped:
-        says = _SAYS.get(movement.kind, movement.kind)
-        rest = str(movement.nano + recouped)
-        yield {**_base(movement, movement.kind, rest, says), "because": because, "facts": kept}
+        rest = movement.nano + recouped
+        says = _says(movement.kind, because, rest)
+        yield {**_base(movement, movement.kind, str(rest), says), "because": because, "facts": kept}
+
+
+def _says(kind: str, because: str, nano: int) -> str:
+    if because == "inherited":
+        return "Inherited" if nano > 0 else "Handed over to your heirs"
+    if kind in ("release", "claim") and nano < 0:
+        return "Released to others"
+    return _SAYS.get(kind, kind.replace("-", " ").capitalize())
 
 
 # --- parts of every line --------------------------------------------------------------------------------------
