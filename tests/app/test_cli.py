@@ -41,7 +41,8 @@ def test_every_command_prints_one_object_on_its_last_line(project):
         "freeze": {"manifest", "root", "works", "refused"},
         "train": {
             "name", "run", "manifest", "recipe", "examples", "held_out", "parameters", "unigram", "heldout", "captured",
-            "bytes_per_example", "cpu_seconds", "hardware", "overhead_ratio", "identical_weights",
+            "bytes_per_example", "cpu_seconds", "hardware", "overhead_ratio", "identical_weights", "started",
+            "opt_out_checkpoint",
         },
         "attribute": {"training", "run", "method", "blend", "passages", "period"},
         "evaluate": {"run", "contributors", "methods", "reliability"},

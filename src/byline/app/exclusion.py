@@ -112,7 +112,7 @@ def _says_no(dossier: Dossier, on: date) -> bool:
 
 
 def _refuse_opted_out(home: "Home", manifest: Manifest, on: date) -> None:
-    said_no = set(home.blocks(on)) | set(home.registry.opted_out_works(on))
+    said_no = home.opted_out(on)
     refused = [entry.work for entry in manifest.entries if entry.work in said_no]
     if refused:
         titles = ", ".join(repr(home.works[work].title) for work in refused[:3]) + (" ..." if refused[3:] else "")

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from byline.app.codes import Codes
-from byline.app.looks import reserved_works
 from byline.app.exclusion import keep_snapshot
-from byline.app.notices import adopt_catalogue, moment
+from byline.app.looks import reserved_works
+from byline.app.notices import adopt_catalogue, moment, standing
 from byline.core import (
     AppError,
     ClusterId,
     Decision,
     Manifest,
+    OptOut,
     PartyId,
     Problem,
     Work,
@@ -77,6 +78,21 @@ class Home:
         """The notices in force on a day that refuse training on a work."""
         given = self.notices.all()
         return blocks(given, self.reached(), on) if given else {}
+
+    def opt_outs(self, on: date) -> tuple[OptOut, ...]:
+        """Those that came with a catalogue and stand on a day: each is a notice too, and ends with it."""
+        return standing(self.registry.opt_outs(on), self.notices.all(), on)
+
+    def opted_out(self, on: date) -> set[WorkId]:
+        """Works that somebody has said no to training on for a day, in whatever way."""
+        said_no = {(each.party, each.work) for each in self.opt_outs(on)}
+        named = {
+            work.id
+            for work in self.registry.works()
+            for part in work.contributions
+            if (part.party, None) in said_no or (part.party, work.id) in said_no
+        }
+        return named | set(self.blocks(on))
 
     @cached_property
     def journal(self) -> Journal:
@@ -143,7 +159,7 @@ def check(home: Home, on: date, law: Mapping[WorkId, Decision] | None = None) ->
         raise AppError("nothing-registered", f"{home.path} holds no works", "byline register CATALOGUE")
     clusters = find_clusters(works, {work.id: home.registry.text(work.id) for work in works})
     reserved = reserved_works(home, works, on)
-    decisions = decide_all(works, clusters, home.registry.opt_outs(on), on, law, home.blocks(on), reserved)
+    decisions = decide_all(works, clusters, home.opt_outs(on), on, law, home.blocks(on), reserved)
     home.registry.save_decisions(decisions, on)
     return decisions, clusters
 

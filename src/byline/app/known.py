@@ -120,9 +120,7 @@ def _shares(home: Home, work: Work, on: date, known: date | None) -> dict[str, A
 
 def _opt_outs(home: Home, work: Work, on: date) -> list[dict[str, Any]]:
     people = {part.party for part in work.contributions}
-    said: list[OptOut] = [
-        one for one in home.registry.opt_outs(on) if one.party in people and one.work in (None, work.id)
-    ]
+    said: list[OptOut] = [one for one in home.opt_outs(on) if one.party in people and one.work in (None, work.id)]
     found = [
         {
             "by": home.names[one.party],

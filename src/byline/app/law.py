@@ -92,7 +92,7 @@ def corpus(home: Home, asked: Asked) -> tuple[Corpus, list[Problem]]:
         raise AppError("nothing-registered", f"{home.path} holds no works", "byline register CATALOGUE")
     evidence, problems = read_evidence(asked.evidence, works, home) if asked.evidence else (GivenFacts(), [])
     recorded = recorded_facts(home, works, asked.on)
-    refused = said_no(works, home.registry.opt_outs(asked.on)) | set(home.blocks(asked.on))
+    refused = said_no(works, home.opt_outs(asked.on)) | set(home.blocks(asked.on))
     same, supposed = asked.same_for_all() | evidence.of_all, assumed(asked.supposing)
     rows = []
     for work in works:

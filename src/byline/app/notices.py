@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from byline.core import AccountId, Manifest, PartyId, RunId, WorkId
+from byline.core import AccountId, Manifest, OptOut, PartyId, RunId, WorkId
 from byline.disclosure import RECEIPT_FORMAT, sign_all, write_statement
 from byline.registry import (
     DEFAULT_USES,
@@ -80,12 +80,29 @@ def give(home: "Home", kind: NoticeKind, wishes: Sequence[Wish], now: datetime) 
 
 def adopt_catalogue(home: "Home", now: datetime) -> int:
     """Notices, with receipts, for the opt-outs that came with a catalogue; how many were new."""
+    known = {(d.notice.target, d.notice.effective) for d in home.notices.all()}
+    new = [each for each in home.registry.opt_outs(date.max) if (_target(each), each.effective) not in known]
     parties = {party.id: party.name for party in home.registry.parties()}
-    wishes = []
-    for each in home.registry.opt_outs(date.max):
-        target = Target(TargetKind.WORK, each.work) if each.work else Target(TargetKind.CONTRIBUTOR, each.party)
-        wishes.append(Wish(target, parties[each.party], DEFAULT_USES, each.effective, reason=each.reason))
+    wishes = [
+        Wish(_target(each), parties[each.party], DEFAULT_USES, each.effective, reason=each.reason) for each in new
+    ]
     return sum(given.new for given in give(home, NoticeKind.OPT_OUT, wishes, now)) if wishes else 0
+
+
+def standing(opt_outs: Iterable[OptOut], given: Iterable[Dossier], on: date) -> tuple[OptOut, ...]:
+    """Opt-outs of a catalogue without those whose notice was withdrawn or rejected. A later no of the same day and
+    target stands by itself."""
+    ended, alive = set(), set()
+    for dossier in given:
+        key = (dossier.notice.target, dossier.notice.effective)
+        (ended if dossier.ended(on) else alive).add(key)
+    return tuple(each for each in opt_outs if (_target(each), each.effective) not in ended - alive)
+
+
+def _target(opt_out: OptOut) -> Target:
+    if opt_out.work:
+        return Target(TargetKind.WORK, opt_out.work)
+    return Target(TargetKind.CONTRIBUTOR, opt_out.party)
 
 
 def _same(dossier: Dossier, papers: Papers | None) -> tuple[object, ...]:

@@ -54,7 +54,7 @@ def recorded_choice(home: Home, who: Holder, on: date) -> Choice:
     """The choice on record: every use that a no in force refuses. Raises: AppError("no-choice") if there is none."""
     refused = _noticed(home, who, on)
     parties = {who.party} if who.party else {part.party for part in home.works[who.work].contributions}
-    for each in home.registry.opt_outs(on):  # those handed in with a catalogue, which refuse training
+    for each in home.opt_outs(on):  # those handed in with a catalogue, which refuse training
         if each.party in parties and each.work in (None, who.work):
             refused |= {Category.TDM, Category.TRAIN_GEN, Category.TRAIN_OTHER}
     if not refused:
