@@ -74,11 +74,12 @@ def test_records_load_no_tensors():
 def test_the_package_gives_its_names_only_when_they_are_used():
     assert loaded_after("import byline").isdisjoint({"torch", "byline.capture"})
     assert {"torch", "byline.capture"} <= loaded_after("from byline import Recorder")
-    from byline.attribution import open_run
+    from byline.attribution import Subject, open_run
     from byline.capture import Projector, Recorder
 
     assert (byline.Recorder, byline.Projector, byline.open_run) == (Recorder, Projector, open_run)
-    assert sorted(byline.__all__) == ["Projector", "Recorder", "open_run"]
+    assert byline.Subject is Subject
+    assert sorted(byline.__all__) == ["Projector", "Recorder", "Subject", "open_run"]
     with pytest.raises(AttributeError, match="Recorde"):
         _ = byline.Recorde
 

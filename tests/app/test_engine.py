@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from byline.app.carried import log_likelihood
-from byline.app.engine.bank import Bank
+from byline.app.engine.bank import Bank, pooled
 from byline.app.engine.checkup import checkup
 from byline.app.engine.cost import RANKS, Asked, Budget, Data, capture_floor, row_bytes, sizes_of
 from byline.app.engine.evidence import Effects, intervals, share_columns
@@ -444,7 +444,7 @@ def test_a_torn_line_is_made_again(audited, tmp_path):
     whole = (folder_of(copy) / "bank.jsonl").read_bytes()
     path = tmp_path / "bank.jsonl"
     path.write_bytes(whole[:-20])
-    bank = Bank(path, tmp_path, ())
+    bank = Bank(path, pooled(tmp_path, ()))
     keys = [json.loads(line)["key"] for line in whole.splitlines()]
     assert list(bank.outcomes()) == keys[:-1]
     bank._end_torn_line()

@@ -266,14 +266,14 @@ def evaluate(
         "actual": truth.actual_CQ.tolist(),
         "methods": [each.to_json() for each in measured],
         "reliability": reliability(training.run.id, measured[0], truth).to_json(),
-        "coverage": _coverage(carried_CQ, truth.actual_CQ),
+        "coverage": coverage(carried_CQ, truth.actual_CQ),
         "blend": asdict(fitted_blend(channels, passages, list(examples.values()), truth.actual_CQ)),
     }
     write_json(training.home.training(training.name) / "evaluation.json", told)
     return told
 
 
-def _coverage(predicted_CQ: Floats, actual_CQ: Floats) -> float:
+def coverage(predicted_CQ: Floats, actual_CQ: Floats) -> float:
     """Part of the retrained changes inside their 90 % interval, when each contributor's interval comes from the misses
     of the others: slope and width are fitted without the one that is tested."""
     held = []

@@ -15,6 +15,7 @@ from byline.app.cli_disclose import COMMANDS as DISCLOSE_COMMANDS
 from byline.app.cli_engine import COMMANDS
 from byline.app.cli_law import LAW_COMMANDS
 from byline.app.cli_log import COMMANDS as LOG_COMMANDS
+from byline.app.cli_lookup import COMMANDS as LOOKUP_COMMANDS
 from byline.app.cli_money import COMMANDS as MONEY_COMMANDS
 from byline.app.cli_optout import COMMANDS as OPTOUT_COMMANDS
 from byline.app.cli_payout import COMMANDS as PAYOUT_COMMANDS
@@ -28,9 +29,12 @@ from byline.app.home import Home, register
 from byline.app.terminal import (
     HOME,
     DatabaseOption,
+    EvidenceOption,
     HomeOption,
     JsonOption,
     NameOption,
+    RunOption,
+    SubjectOption,
     bars,
     err,
     out,
@@ -173,6 +177,9 @@ def attribute_command(
 @app.command("evaluate")
 def evaluate_command(
     contributors: Annotated[int, typer.Option(help="How many to leave out, one retraining each.", min=2)] = 6,
+    run: RunOption = None,
+    subject: SubjectOption = None,
+    to: EvidenceOption = None,
     name: NameOption = "main",
     home: HomeOption = HOME,
     database: DatabaseOption = None,
@@ -180,13 +187,19 @@ def evaluate_command(
 ) -> None:
     """Retrain without some contributors and compare with what was predicted: the reliability lambda."""
     from byline.app.answers import evaluate
+    from byline.app.engine.own import evaluate_run, own_run
     from byline.app.model import Training
     from byline.app.passages import evaluation_passages, most_recorded
 
-    training = Training.open(Home.open(home, database), name)
-    parties = most_recorded(training, contributors)
-    with bars() as progress:
-        told = evaluate(training, evaluation_passages(training, parties), parties, date.today(), progress)
+    if run is not None:
+        case, folder = own_run(run, subject, to, contributors)
+        with bars() as progress:
+            told = evaluate_run(case, folder, date.today(), progress)
+    else:
+        training = Training.open(Home.open(home, database), name)
+        parties = most_recorded(training, contributors)
+        with bars() as progress:
+            told = evaluate(training, evaluation_passages(training, parties), parties, date.today(), progress)
     if not as_json:
         out.print(methods_table(told))
     shown = {key: told[key] for key in ("run", "contributors", "methods", "reliability")}
@@ -267,6 +280,7 @@ for _command in (
     *DISCLOSE_COMMANDS,
     *OPTOUT_COMMANDS,
     *LOG_COMMANDS,
+    *LOOKUP_COMMANDS,
 ):
     app.command(_command.__name__.removesuffix("_command"))(_command)
 app.add_typer(coop_app, name="coop")

@@ -17,9 +17,12 @@ from byline.app.home import Home
 from byline.app.terminal import (
     HOME,
     DatabaseOption,
+    EvidenceOption,
     HomeOption,
     JsonOption,
     NameOption,
+    RunOption,
+    SubjectOption,
     bars,
     out,
     say,
@@ -110,6 +113,9 @@ def audit_command(
     subsets: Annotated[int, typer.Option(help="Random subsets of the examples, one retraining each.", min=3)] = 24,
     outputs: Annotated[int, typer.Option(help="Outputs audited alone, beside the period.", min=1)] = 4,
     anyway: Annotated[bool, typer.Option("--anyway", help="Go on below the metasmoothness gate.")] = False,
+    run: RunOption = None,
+    subject: SubjectOption = None,
+    to: EvidenceOption = None,
     name: NameOption = "main",
     home: HomeOption = HOME,
     database: DatabaseOption = None,
@@ -117,16 +123,23 @@ def audit_command(
 ) -> None:
     """Hold the engine against exact walks and retrainings; write a certificate. Exit code 1 if it does not certify."""
     from byline.app.engine.audit import Dials, audit
+    from byline.app.engine.case import training_case
+    from byline.app.engine.own import own_run
     from byline.app.model import Training
 
-    training = Training.open(Home.open(home, database), name)
+    if run is not None:
+        case, folder = own_run(run, subject, to, contributors)
+    else:
+        training = Training.open(Home.open(home, database), name)
+        case, folder = training_case(training, contributors), training.home.training(name)
     with bars() as progress:
-        certificate = audit(training, Dials(contributors, subsets, outputs, anyway=anyway), date.today(), progress)
+        dials = Dials(contributors, subsets, outputs, anyway=anyway)
+        certificate = audit(case, dials, date.today(), folder, progress)
     if not as_json:
         for line in certificate_lines(certificate):
             out.print(escape(line), highlight=False, soft_wrap=True)
     told = certificate.to_json() | {"digest": certificate.digest()}
-    say(as_json, told, f"Kept in {training.home.training(name) / 'certificate.json'}.")
+    say(as_json, told, f"Kept in {folder / 'certificate.json'}.")
     if not certificate.certified:
         raise typer.Exit(1)
 

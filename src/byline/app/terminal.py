@@ -21,6 +21,15 @@ HomeOption = Annotated[Path, typer.Option("--home", help="Project folder.", envv
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line, nothing else on it.")]
 DayOption = Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Day to decide for (today).")]
 NameOption = Annotated[str, typer.Option("--name", help="Name of the training.")]
+RunOption = Annotated[
+    Path | None, typer.Option("--run", help="A run folder of your own recording, instead of a --name.")
+]
+SubjectOption = Annotated[
+    str | None, typer.Option("--subject", help="FILE.py[:NAME] that makes the byline.Subject of that run.")
+]
+EvidenceOption = Annotated[
+    Path | None, typer.Option("--to", help="Folder for what is measured of --run; default: beside it.")
+]
 DatabaseOption = Annotated[
     str | None,
     typer.Option("--database", help="Database URL; default: SQLite in the folder.", envvar="BYLINE_DATABASE"),

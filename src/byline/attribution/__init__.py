@@ -24,6 +24,7 @@ from byline.attribution.shares import (
     with_floors,
 )
 from byline.attribution.shortlist import Shortlist, build_shortlist, open_shortlist
+from byline.attribution.subject import Subject
 from byline.attribution.surrogate import Credit, RidgeGame, credit, leave_out, ridge_game
 from byline.attribution.tangents import Tangents, contributor_tangents
 from byline.attribution.task import Task
@@ -53,6 +54,7 @@ __all__ = [
     "SketchTransport",
     "State",
     "Step",
+    "Subject",
     "Tangents",
     "Task",
     "Trajectory",

@@ -7,6 +7,7 @@ a product costs about what a training step costs. The error is of the order of e
 the square root of the machine's epsilon, relative to their size, where truncation and rounding balance.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -144,7 +145,7 @@ def _first_reach(weights: Mapping[str, Tensor], vector: Named, names: Sequence[s
 def _size(tensors: Sequence[Tensor]) -> float:
     """Root mean square."""
     count = sum(t.numel() for t in tensors)
-    return float(torch.stack([t.square().sum() for t in tensors]).sum() / count) ** 0.5
+    return math.sqrt(float(torch.stack([t.square().sum() for t in tensors]).sum()) / count)
 
 
 def _rows(values_B: Tensor, like: Tensor) -> Tensor:

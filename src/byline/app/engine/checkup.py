@@ -9,7 +9,7 @@ from byline.app.model import Progress, Training, silent
 from byline.attribution import Trajectory, read_trajectory
 from byline.capture import Projector, weights_digest
 from byline.core import AttributionError
-from byline.training import new_optimizer, single_thread
+from byline.training import LanguageTask, new_optimizer, single_thread
 
 
 def checkup(training: Training, *, smoothness: bool = False, progress: Progress = silent) -> Report:
@@ -21,7 +21,7 @@ def checkup(training: Training, *, smoothness: bool = False, progress: Progress 
         found += [*_ending(training)]
         smooth = None
         if smoothness and trajectory is not None:
-            smooth = measure_smoothness(training, trajectory, progress)
+            smooth = measure_smoothness(training.model(), LanguageTask.of(training.corpus), trajectory, progress)
         projector = Projector.from_json(json.loads(training.run.store.spec.projector))
         return doctor(model, optimizer, projector=projector, smoothness=smooth, more=found)
 

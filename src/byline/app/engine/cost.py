@@ -1,7 +1,7 @@
 """What recording, attributing and auditing a training costs, counted from dimensions alone.
 
 Bytes come from the formats, multiplications from the matrices: a sketch of rank r costs r (i + o) + r^2 multiply-adds
-per token and matrix, training it 3 i o; a Gauss-Newton product is one forward pass, which all functionals share, and for
+per token and matrix, training it 3 i o; a Gauss-Newton product is a forward pass, which all functionals share, and for
 each another one and a backward pass, where a training step is three such units; the exact metagradient walks the run
 three times and differentiates each step once per query, at twice the price of the step.
 """

@@ -20,7 +20,7 @@ def outputs_of(told: Mapping[str, Any], training: Training) -> dict[str, Query]:
     return {passage["id"]: Query(tuple(passage["tokens"]), passage["start"]) for passage in made}
 
 
-def queries_of(outputs: Mapping[str, Query], alone: int) -> dict[str, tuple[Query, ...]]:
+def queries_of(outputs: Mapping[str, Any], alone: int) -> dict[str, tuple[Any, ...]]:
     """The period, and some of its outputs alone, evenly spread. A period of one output is that output."""
     names = list(outputs)
     count = min(alone, len(names))
