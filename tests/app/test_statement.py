@@ -251,9 +251,14 @@ def test_what_is_refused_says_why_and_leaves_everything(home, words, code):
 def test_a_damaged_statement_is_not_passed_on(home, tmp_path):
     written(home, tmp_path, "Ben Okoro", "--period", "2026-09")
     kept = home / "statements" / "periods" / "2026-09" / "ben-okoro-eur.json"
-    kept.write_text(kept.read_text().replace("\n", "\n ", 1))
-    ran = byline("statement", "Ben Okoro", "--period", "2026-10", "--home", home)
-    assert ran.code == 1 and "[statement-damaged]" in ran.err
+    good = kept.read_text(encoding="utf-8")
+    closing = json.loads(good)["statement"]["closing"]["nano"]
+    for bad in (good.replace("\n", "\n ", 1), good.replace(f'"{closing}"', f'"9{closing}"', 1)):
+        kept.write_text(bad, encoding="utf-8")
+        before = len(Home(home).log.leaves())
+        ran = byline("statement", "Ben Okoro", "--period", "2026-10", "--to", tmp_path / "out", "--home", home)
+        assert ran.code == 1 and "[statement-damaged]" in ran.err
+        assert len(Home(home).log.leaves()) == before
 
 
 def test_text_for_spreadsheets():

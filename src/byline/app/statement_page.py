@@ -58,7 +58,7 @@ def _environment(currency: str) -> Environment:
         money=lambda nano: money_text(int(nano), currency),
         day=_day,
         percent=_percent,
-        rate=lambda ppm: f"{decimal_text(100 * ppm, PPM)} %",
+        rate=lambda ppm: f"{decimal_text(100 * ppm, PPM)}\u00a0%",
         decimal=lambda ppm: decimal_text(ppm, PPM),
         steps=lambda text: text.split("; "),
         facts=lambda facts: [_fact(name, value, currency) for name, value in facts.items()],
@@ -83,13 +83,13 @@ def _day(text: str) -> str:
 def _percent(ppb: int) -> str:
     """A share for people, with three digits that count."""
     percent = 100 * ppb / PPB
-    return f"{percent:.3g} %" if percent >= 0.001 or not ppb else "under 0.001 %"
+    return f"{percent:.3g}\u00a0%" if percent >= 0.001 or not ppb else "under 0.001\u00a0%"
 
 
 def _fact(name: str, value: str, currency: str) -> str:
     """What a booking rests on: "rate 15 %", "on EUR 10.00", "case 7"."""
     if name.endswith("_ppm") and value.isdigit():
-        return f"{name.removesuffix('_ppm').replace('_', ' ')} {decimal_text(100 * int(value), PPM)} %"
+        return f"{name.removesuffix('_ppm').replace('_', ' ')} {decimal_text(100 * int(value), PPM)}\u00a0%"
     if name.endswith("_nano") and value.isdigit():
         return f"{name.removesuffix('_nano').replace('_', ' ')} {money_text(int(value), currency)}"
     return f"{name.replace('_', ' ')} {value}"

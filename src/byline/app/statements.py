@@ -12,8 +12,16 @@ from byline.app.home import Home
 from byline.app.outputs_behind import Behind
 from byline.app.statement_csv import statement_csv
 from byline.app.statement_page import statement_html
-from byline.core import AppError, DisclosureError, Party, PartyId
-from byline.disclosure import read_document, seal_page, sign_all, with_later, write_statement, write_text
+from byline.core import AppError, Party, PartyId
+from byline.disclosure import (
+    read_document,
+    seal_page,
+    sign_all,
+    verify_document,
+    with_later,
+    write_statement,
+    write_text,
+)
 from byline.ledger import (
     PERIOD_KIND,
     Asked,
@@ -99,12 +107,8 @@ class Desk:
     @cached_property
     def file_names(self) -> dict[PartyId, str]:
         """A name that people recognise; two payees of the same one are told apart by their ids."""
-        plain = {party.id: file_name(party.name) for party in self.payees}
-        taken = Counter(plain.values())
-        return {
-            party: name if name and taken[name] == 1 else "-".join(filter(None, (name, str(party)[-8:])))
-            for party, name in plain.items()
-        }
+        taken = Counter(file_name(party.name) for party in self.payees)
+        return {p.id: _names(p)[int(taken[file_name(p.name)] > 1 or not file_name(p.name))] for p in self.payees}
 
     def path(self, party: Party, period: Period, currency: str) -> Path:
         folder = self.home.path / "statements" / "periods" / period.name
@@ -112,17 +116,22 @@ class Desk:
 
     def kept(self, party: Party, currency: str) -> list[Kept]:
         """The payee's signed statements, by period. Raises: AppError("statement-damaged")."""
-        found = []
-        for path in (self.home.path / "statements" / "periods").glob(f"*/*-{currency.lower()}.json"):
-            try:
-                document = read_document(path)
-                body = document["statement"]
-                if body["payee"]["id"] == party.id and body["kind"] == PERIOD_KIND:
-                    found.append(Kept(read_period(body["period"]["name"]), path, document))
-            except (DisclosureError, LookupError, TypeError) as fault:
-                says = f"{path} is not the statement that was signed: {fault}"
-                raise AppError("statement-damaged", says, "restore it from a copy; byline verify says more") from fault
+        found, folder = [], self.home.path / "statements" / "periods"
+        for path in (path for name in _names(party) for path in folder.glob(f"*/{name}-{currency.lower()}.json")):
+            document = self._whole(path)
+            body = document["statement"]
+            if body["payee"]["id"] == party.id and body["kind"] == PERIOD_KIND:
+                found.append(Kept(read_period(body["period"]["name"]), path, document))
         return sorted(found, key=lambda each: (each.period.end, each.period.start))
+
+    def _whole(self, path: Path) -> dict[str, Any]:
+        """A kept document, verified: what it says goes into what is signed next."""
+        found = verify_document(path, self.home.key.public)
+        if not found.ok:
+            fault = next(check.says for check in found.checks if not check.ok)
+            says = f"{path} is not the statement that was signed: {fault}"
+            raise AppError("statement-damaged", says, "restore it from a copy; byline verify says more")
+        return read_document(path)
 
     # --- drawing up ---------------------------------------------------------------------------------------------
 
@@ -166,7 +175,7 @@ class Desk:
         for run in sorted({each.run for each in movements if each.kind == "settlement"}):
             for path in (self.home.path / "statements" / run.removeprefix("settlement:")).glob("*.json"):
                 if path.stem.startswith(file_name(party.name)):
-                    document = read_document(path)
+                    document = self._whole(path)
                     if document["statement"]["payee"]["id"] == party.id:
                         yield run, document["digest"]
         for each in kept:
@@ -233,6 +242,12 @@ class Desk:
                 write_text(path, seal_page(content, path.suffix, kept.document["digest"], self.home.key))
             written.append(path)
         return written
+
+
+def _names(party: Party) -> tuple[str, str]:
+    """What a payee's files may be called: until somebody of the same name comes, and since."""
+    plain = file_name(party.name)
+    return plain, "-".join(filter(None, (plain, file_name(str(party.id))[-8:])))
 
 
 def file_name(name: str) -> str:
