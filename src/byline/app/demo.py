@@ -34,7 +34,7 @@ NAME = "demo"
 MARKER, MADE_BY = "demo.json", {"made by": "byline demo"}
 MADE = {MARKER, "home.json", "summary.json", "report.html", "byline.db", "byline.db-wal", "byline.db-shm"}
 MADE |= {"assets", "bank", "catalogue", "excerpts", "keys", "log", "manifests", "payouts", "runs", "statements"}
-MADE |= {"trainings", "iscc.json"}
+MADE |= {"contracts", "filings", "iscc.json", "lookup", "pii", "receipts", "trainings", "votes"}
 Tell = Callable[[str], None]
 
 
