@@ -63,13 +63,14 @@ Made = TypeVar("Made")
 
 @dataclass
 class Auditor:
-    """Every detector that is installed. `missing`: a problem for each that is not; made once for many files."""
+    """Every detector that is installed, made once for many files. `missing`: why each other one is not there;
+    `in_text`: those that are asked of texts beside our own recognisers."""
 
     on: date
     missing: dict[str, GateError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._in_text = [made for name, make in TEXT.items() if (made := self._made(name, make))]
+        self.in_text = [made for name, make in TEXT.items() if (made := self._made(name, make))]
         media: dict[str, MediaDetector | None] = {
             "audio": self._made("voices", Voice),
             "image": self._made("faces", Faces),
@@ -85,8 +86,8 @@ class Auditor:
 
     def text(self, source: str, text: str, step: Step | None = None) -> Audit:
         """Of a text that was read already."""
-        finds = find_in_text(text, self.on, self._in_text, step)
-        names = (DETECTOR, *(each.name for each in self._in_text))
+        finds = find_in_text(text, self.on, self.in_text, step)
+        names = (DETECTOR, *(each.name for each in self.in_text))
         return self._report(source, sha256_hex(text.encode("utf-8", "replace")), "text", finds, names, tuple(TEXT))
 
     def body(self, source: str, body: bytes, step: Step | None = None) -> Audit:

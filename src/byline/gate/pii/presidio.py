@@ -5,15 +5,16 @@ analyser, which would need such a model, is left out. Needs the extra `byline[pi
 """
 
 import logging
+import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 from byline.core import GateError
-from byline.gate.pii.recognise import Find
+from byline.gate.pii.recognise import NEAR, Find
 
 SURE = 0.95  # Presidio's score of a match whose check digit is right is 1
 _NAMES = (
@@ -34,9 +35,27 @@ class Presidio:
     def __call__(self, text: str) -> Iterable[Find]:
         for recogniser, entities in _recognisers():
             for found in recogniser.analyze(text, entities, None):
-                if found.score >= SURE:
+                if found.score >= SURE and _stands_alone(text, found) and _likely(text, found, recogniser.context):
                     kind = "crypto_wallet" if found.entity_type == "CRYPTO" else "national_id"
                     yield Find(kind, found.start, found.end, self.name)
+
+
+def _stands_alone(text: str, found: Any) -> bool:
+    """Not a piece of a longer number, nor the digits behind a point."""
+    before, after = text[max(0, found.start - 2) : found.start], text[found.end : found.end + 2]
+    return not _RUNS_ON_BEFORE.search(before) and not _RUNS_ON_AFTER.match(after)
+
+
+def _likely(text: str, found: Any, context: Sequence[str] | None) -> bool:
+    """A tenth of all bare numbers passes some country's check, so one without letters or grouping needs a word."""
+    if not text[found.start : found.end].isdigit():
+        return True
+    said = text[max(0, found.start - NEAR) : found.start].lower()
+    return any(re.search(rf"(?<![a-z]){re.escape(word.lower())}(?![a-z])", said) for word in context or ())
+
+
+_RUNS_ON_BEFORE = re.compile(r"[0-9A-Za-z]$|\d[.,/-]$")
+_RUNS_ON_AFTER = re.compile(r"[0-9A-Za-z]|[.,/-]\d")
 
 
 @cache

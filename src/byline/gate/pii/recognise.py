@@ -83,7 +83,9 @@ def _resident_id(match: "re.Match[str]", on: date) -> str:
 
 
 def _credit_code(match: "re.Match[str]", _: date) -> str:
-    return "cn_uscc" if uscc.is_valid(match[0]) else ""
+    """Source: GB 32100-2015. The first character may be a letter (Y: other bodies), which python-stdnum 2.2 refuses; so
+    only its check character is asked for."""
+    return "cn_uscc" if uscc.calc_check_digit(match[0][:17]) == match[0][17] else ""
 
 
 def _my_number(match: "re.Match[str]", _: date) -> str:
@@ -113,7 +115,9 @@ def _account(match: "re.Match[str]", _: date) -> str:
     """The shape may take in words that follow, so the country's length says where the number ends."""
     number = _digits(match)
     length = _iban_lengths().get(number[:2], 0)
-    return "iban" if length and len(number) >= length and iban.is_valid(number[:length]) else ""
+    if not length or len(number) < length or match[1][_account_length(match) :][:1].isalnum():
+        return ""
+    return "iban" if iban.is_valid(number[:length], check_country=False) else ""
 
 
 def _account_length(match: "re.Match[str]") -> int:
@@ -172,7 +176,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
         ),
         _as("email"),
     ),
-    Recogniser(re.compile(r"(?<![\w+])\+(?!86)[1-9](?:[ ().-]{0,2}\d){7,14}(?!\d)"), _as("phone")),
+    Recogniser(re.compile(r"(?<![0-9A-Za-z+])\+(?!86)[1-9](?:[ ().-]{0,2}\d){7,14}(?!\d)"), _as("phone")),
     Recogniser(
         re.compile(r"(?<![0-9A-Za-z.+])(?:(?:\+|00)86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?![0-9A-Za-z])"),
         _as("cn_mobile"),
