@@ -38,6 +38,7 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/store.py
 	$(BIN)/python benchmarks/capture.py
 	$(BIN)/python benchmarks/scan.py
+	$(BIN)/python benchmarks/lookup.py
 	$(BIN)/python benchmarks/invoice.py
 	$(BIN)/python benchmarks/bench.py
 

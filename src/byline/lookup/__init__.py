@@ -18,7 +18,7 @@ from byline.lookup.image import ImageIndex, ImageMatch
 from byline.lookup.measured import Measured, Recall, measured
 from byline.lookup.near import NearMatch, near_matches
 from byline.lookup.text import BM25, Overlap, TextIndex
-from byline.lookup.verbatim import Place, Verbatim, most_telling, ranked_works, verbatim
+from byline.lookup.verbatim import Place, Verbatim, most_telling, ranked_works, telling, verbatim
 from byline.lookup.words import words
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "near_matches",
     "ranked_works",
     "read_policy",
+    "telling",
     "verbatim",
     "words",
 ]

@@ -85,7 +85,7 @@ class Alignment:
 
 
 def near_matches(index: CorpusIndex, text: str, least_ppm: int = LEAST_PPM) -> list[NearMatch]:
-    """The passages most like one of a work, longest agreement first; per work they do not overlap.
+    """The passages most like one of a work, longest agreement first; per work each is told once.
 
     Raises: LookupFault("empty-query"), LookupFault("lookup-missing"), LookupFault("index-differs").
     """
@@ -104,11 +104,18 @@ def alignments(segments: Sequence[Segment], asked: Sequence[Word], most: int) ->
 
 
 def _apart(found: list[Alignment]) -> list[Alignment]:
+    """Without those that tell the same passage of the same work again."""
     kept: list[Alignment] = []
     for each in sorted(found, key=lambda each: (-each.same_words, each.query, each.work)):
-        if not any(o.work == each.work and o.query[0] <= each.query[1] and each.query[0] <= o.query[1] for o in kept):
+        if not any(other.work == each.work and _overlap(other.query, each.query) for other in kept):
             kept.append(each)
     return kept
+
+
+def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """More than the pieces of a long passage do, or more than half of the shorter one."""
+    common = min(one[1], other[1]) - max(one[0], other[0]) + 1
+    return common > 2 * SLACK or 2 * common > min(one[1] - one[0], other[1] - other[0]) + 1
 
 
 # --- candidates

@@ -17,6 +17,7 @@ PLACES = 10  # works that are named for a passage
 LOOKED_AT = 20_000  # places of a passage that are looked at; what stands oftener is a commonplace
 DENSITY = 0.05  # passages that are shown, per word of the text
 SHOWN = 5  # at least
+TELLING = 16  # words in a row: shorter ones may be a phrase of the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,11 @@ def locate(index: CorpusIndex, segment: Segment, work: WorkId, place: int, names
 
 
 # --- what to show first
+
+
+def telling(found: Verbatim, words_asked: int) -> bool:
+    """True if a passage is more than a phrase that works share by chance: 16 words, or half of what was asked."""
+    return found.words >= TELLING or 2 * found.words >= words_asked
 
 
 def most_telling(found: Sequence[Verbatim], words_asked: int) -> list[Verbatim]:
