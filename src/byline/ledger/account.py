@@ -9,11 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from byline.core import PartyId, Record
+from byline.core import PartyId, Record, Share
 from byline.ledger.adjustment import Adjustment, adjustment_again, event_of
 from byline.ledger.entry import Head
 from byline.ledger.journal import Journal
-from byline.ledger.lines import Line, Settlement, payable
+from byline.ledger.lines import Basis, Line, Settlement, payable
 from byline.ledger.tables import ENTRY, LEG
 
 
@@ -56,6 +56,7 @@ class PayeeAccounts:
         self._settlements: dict[str, Settlement] = {}
         self._adjustments: dict[str, Adjustment] = {}
         self._lines: dict[str, dict[tuple[str, str], list[Line]]] = {}
+        self._shares: dict[str, dict[str, Share]] = {}
 
     @cached_property
     def head(self) -> Head:
@@ -121,6 +122,14 @@ class PayeeAccounts:
                 found.setdefault((line.event, line.account), []).append(line)
             self._lines[run] = found
         return self._lines[run].get((event, account), [])
+
+    def measured(self, run: str, line: Line) -> Share | None:
+        """The measured share behind a line, with its interval; None where the line follows no measurement."""
+        if line.basis is not Basis.ATTRIBUTION:
+            return None
+        if run not in self._shares:
+            self._shares[run] = {share.id: share for share in self.settlement(run).shares.lines}
+        return self._shares[run].get(line.cluster or "")
 
     def because(self, run: str) -> tuple[str, dict[str, str]]:
         """The reason and the facts of a booking."""

@@ -55,7 +55,7 @@ def _earnings(
             **_work(line, titles),
             "event": event.id,
             "basis": line.basis.value,
-            **_shares(line, settlement),
+            **_shares(line, settlement, accounts.measured(movement.run, line)),
             "cluster_nano": line.cluster_nano,
             "formula": formula(line, event, settlement),
         }
@@ -74,7 +74,7 @@ def event_of_settlement(settlement: Settlement, name: str) -> RevenueEvent:
     return next(event for event in settlement.events if event.id == name)
 
 
-def _shares(line: Line, settlement: Settlement) -> dict[str, Any]:
+def _shares(line: Line, settlement: Settlement, share: Share | None) -> dict[str, Any]:
     """The part of the whole, with its interval where it was measured, and what the line would be at either end of it.
 
     Both ends are rounded down; where the measured share is zero there is no line."""
@@ -86,18 +86,11 @@ def _shares(line: Line, settlement: Settlement) -> dict[str, Any]:
         "lambda_ppm": settlement.terms.reliability.lambda_ppm,
         "split_ppm": line.split_ppm,
     }
-    share = _measured(line, settlement)
     if share:
         ends = (share.low_ppb, share.high_ppb)
         found["interval_ppb"] = list(ends)
         found["interval_nano"] = [str(line.nano * end // share.ppb) for end in ends] if share.ppb else None
     return found
-
-
-def _measured(line: Line, settlement: Settlement) -> Share | None:
-    if line.basis is not Basis.ATTRIBUTION:
-        return None
-    return next((share for share in settlement.shares.lines if share.id == line.cluster), None)
 
 
 # --- what a correction changed --------------------------------------------------------------------------------
