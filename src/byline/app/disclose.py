@@ -113,6 +113,8 @@ def _material(home: Home, work: Work, acquired: tuple[Acquisition, ...], granted
         acquired=(how.collected_until or how.effective) if how else None,
         authorisation=tuple(dict.fromkeys([*papers, *unnamed])),
         dataset=how.upstream if how and how.method.value == "public_dataset" else "",
+        collector=how.collector if how else "",
+        robots=how.robots.value if how and how.method.value == "crawl" else "",
     )
 
 

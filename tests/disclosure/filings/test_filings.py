@@ -96,6 +96,12 @@ def test_what_was_read_before_recording_is_said(unknown):
     assert any(field.item.id == "2.6.description" for field in eu.open)
 
 
+def test_no_last_day_is_told_while_something_has_none(known):
+    later = replace(known, base_tokens=1)
+    assert "1.3.acquired" in filed(EU, known).values and "10" in filed(AB2013, known).values
+    assert "1.3.acquired" not in filed(EU, later).values and "10" not in filed(AB2013, later).values
+
+
 def test_a_claim_of_public_domain_shows_nothing(unknown):
     assert "5" not in filed(AB2013, unknown).values
     licensed = corpus_of([material(1)])
@@ -192,6 +198,14 @@ def test_the_summary_lists_the_domains_of_what_was_crawled(known):
     assert [row["domain"] for row in rows] == ["site20.example", "site19.example"]
     small = filed(EU, known, **{"2.3.sme": True}).values["2.3.domains"]
     assert [row["domain"] for row in small] == ["site20.example"]
+
+
+def test_crawlers_and_what_robots_txt_said_come_from_the_acquisitions(known):
+    assert "2.3.crawlers" not in filed(EU, known).values  # the collectors are not on record
+    seen = corpus_of([material(n, collector="ExampleBot", robots="allowed") for n in range(3)])
+    values = filed(EU, seen).values
+    assert values["2.3.crawlers"] == ["ExampleBot"] and values["2.3.records"] == "allowed: 3"
+    assert values["2.3.period"] == "2026-10-01 to 2026-10-01"
 
 
 # --- the filing and the records --------------------
@@ -292,6 +306,17 @@ def test_a_diff_names_what_changed_and_nothing_else(known):
     assert diff_filings(one, one) == []
     with pytest.raises(DisclosureError, match="other of ab2013"):
         diff_filings(one, filed(AB2013, known))
+
+
+def test_a_filing_of_an_older_form_is_read_and_superseded(known):
+    """Forms grow. What was filed is never lost for it."""
+    told = filed(EU, known).to_json()
+    older = [field for field in told["fields"] if field["id"] != "2.3.records"]
+    older.append(older[-1] | {"id": "9.9", "asks": "What was asked once", "state": "person", "value": "x"})
+    old = Filing.from_json(told | {"fields": older}, REGIMES)
+    new = make_filing(EU, known, {}, TODAY, old)
+    assert new.version == 2 and {c.name for c in diff_filings(old, new)} == {"version", "2.3.records", "9.9"}
+    assert "What was asked once" in markdown(old)
 
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.text()

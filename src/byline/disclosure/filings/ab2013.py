@@ -91,7 +91,7 @@ def derive(corpus: Corpus, answers: Mapping[str, Answer]) -> dict[str, Derived]:
     put(found, "12", used(corpus, "synthetic"))
     if corpus.personal is not None:
         found |= _personal(corpus.personal, corpus.personal_by)
-    if period(corpus.works):
+    if period(corpus.works) and not corpus.base_tokens:
         found["10"] = Derived(period(corpus.works), "acquisitions of all works")
     return found
 

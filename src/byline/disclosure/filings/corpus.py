@@ -19,7 +19,8 @@ METHODS = "crawl sensor annotation purchase crowdsourcing user_upload public_dat
 class Material(Record):
     """One admitted work. `bytes`: of its content, `sha256` over it. `method`: of `METHODS`, or unknown. `acquired`: the
     day it was obtained, None if that is not recorded. `domain`: registered domain of the address it came from, "" if
-    none. `authorisation`: contracts and grants it rests on. `dataset`: name of the public dataset."""
+    none. `authorisation`: contracts and grants it rests on. `dataset`: name of the public dataset. `collector`: who or
+    which crawler took it; `robots`: what robots.txt said to it then, "" where nobody noted it."""
 
     work: WorkId
     title: str
@@ -34,6 +35,8 @@ class Material(Record):
     acquired: date | None = None
     authorisation: tuple[str, ...] = ()
     dataset: str = ""
+    collector: str = ""
+    robots: str = ""
 
 
 @dataclass(frozen=True, slots=True)

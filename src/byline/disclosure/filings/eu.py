@@ -1,5 +1,6 @@
 """The public summary of training content that art. 53(1)(d) of the EU AI Act asks for: all fields of the template."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from byline.disclosure.filings.corpus import Corpus, Material, domains
@@ -81,6 +82,7 @@ ITEMS = (
     Item("2.3.crawlers", S23, "Crawler names or identifiers", Kind.LIST, only_if="2.3"),
     Item("2.3.purposes", S23, "Purposes of the crawlers", only_if="2.3"),
     Item("2.3.behaviour", S23, "Behaviour of the crawlers (robots.txt, captchas, paywalls)", only_if="2.3"),
+    Item("2.3.records", S23, "What robots.txt said at collection, by works", optional=True, only_if="2.3"),
     Item("2.3.period", S23, "Period of data collection", only_if="2.3"),
     Item("2.3.content", S23, "Types of content and of online sources crawled", only_if="2.3"),
     Item("2.3.modalities", S23, COVERED, Kind.LIST, only_if="2.3"),
@@ -113,7 +115,7 @@ ITEMS = (
 def derive(corpus: Corpus, answers: Mapping[str, Answer]) -> dict[str, Derived]:
     found = _modalities(corpus)
     acquired = [work.acquired for work in corpus.works]
-    if corpus.works and all(acquired):
+    if corpus.works and all(acquired) and not corpus.base_tokens:
         last = max(day for day in acquired if day is not None)
         found["1.3.acquired"] = Derived(last.isoformat()[:7], "acquisitions: the latest of all works")
     found |= _datasets(corpus) | _crawled(corpus, answers) | _made(corpus)
@@ -178,6 +180,12 @@ def _crawled(corpus: Corpus, answers: Mapping[str, Answer]) -> dict[str, Derived
     if not crawled:
         return found
     found["2.3.modalities"] = Derived(modalities(crawled), "works obtained by crawl")
+    names = sorted({work.collector for work in crawled})
+    if all(names):
+        found["2.3.crawlers"] = Derived(names, "acquisitions by crawl: collectors")
+    robots = Counter(work.robots or "not noted" for work in crawled)
+    told = ", ".join(f"{state.replace('_', ' ')}: {count:,}" for state, count in sorted(robots.items()))
+    found["2.3.records"] = Derived(told, "acquisitions by crawl")
     if period(crawled):
         found["2.3.period"] = Derived(period(crawled), "acquisitions by crawl")
     small = "2.3.sme" in answers and answers["2.3.sme"].value is True

@@ -103,12 +103,11 @@ class Filing:
             regime = regimes[value["regime"]]
             items = {item.id: item for item in regime.items}
             fields = tuple(Field.from_json(field, items) for field in value["fields"])
-            if [field.item.id for field in fields] != list(items):
-                raise CoreError("bad-record", "its fields are not those of the form, in order")
-            if set(value["facts"]) != set(FACTS) or not all(
-                type(value[name]) is str for name in ("salt", "supersedes")
-            ):
-                raise CoreError("bad-record", "its facts, salt or supersedes have not the right form")
+            names = [field.item.id for field in fields]
+            if len(set(names)) != len(names) or not set(TIMES) <= set(names):
+                raise CoreError("bad-record", "a field stands twice, or its version is missing")
+            if set(value["facts"]) != set(FACTS) or type(value["supersedes"]) is not str:
+                raise CoreError("bad-record", "its facts or what it supersedes have not the right form")
             made, version = date.fromisoformat(value["made"]), int(value["version"])
             return cls(regime, version, made, value["facts"], fields, value["supersedes"])
         except (CoreError, KeyError, TypeError, ValueError, AttributeError) as fault:
@@ -195,9 +194,12 @@ def diff_filings(one: Filing, other: Filing) -> list[Change]:
         for name in sorted(set(one.facts) | set(other.facts))
         if one.facts.get(name) != other.facts.get(name)
     ]
-    for old, new in zip(one.fields, other.fields, strict=True):
-        if (old.state, old.value) != (new.state, new.value):
-            changes.append(Change(old.item.id, old.item.asks, _stated(old), _stated(new)))
+    before, after = ({field.item.id: field for field in filing.fields} for filing in (one, other))
+    for name in dict.fromkeys([*before, *after]):  # a form grows: an older filing may lack a field
+        old, new = before.get(name), after.get(name)
+        if old is None or new is None or (old.state, old.value) != (new.state, new.value):
+            asks = (old or new or one.fields[0]).item.asks
+            changes.append(Change(name, asks, _stated(old), _stated(new)))
     return changes
 
 
@@ -205,7 +207,9 @@ def _said(value: Any) -> str:
     return "nothing" if value is None else shown(value)
 
 
-def _stated(field: Field) -> str:
+def _stated(field: Field | None) -> str:
+    if field is None:
+        return "(not asked)"
     return shown(field.value) if field.value is not None else f"({field.state.value})"
 
 

@@ -87,12 +87,15 @@ class Field:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], items: Mapping[str, Item]) -> Self:
-        """Raises: CoreError("bad-record")."""
+        """A field that the form no longer has stays as it was filed. Raises: CoreError("bad-record")."""
         names = ("id", "section", "asks", "kind", "state", "value", "because")
-        item = items.get(value.get("id", "")) if isinstance(value, dict) and set(value) == set(names) else None
-        if item is None or value["state"] not in {str(state) for state in State}:
-            raise CoreError("bad-record", f"not a field of this kind of filing: {str(value)[:80]}")
-        return cls(item, State(value["state"]), value["value"], str(value["because"]))
+        if not isinstance(value, dict) or set(value) != set(names):
+            raise CoreError("bad-record", f"not a field of a filing: {str(value)[:80]}")
+        told = [value[name] for name in ("id", "section", "asks", "because")]
+        if not all(isinstance(text, str) for text in told):
+            raise CoreError("bad-record", f"not a field of a filing: {str(value)[:80]}")
+        item = items.get(told[0]) or Item(told[0], told[1], told[2], Kind(value["kind"]), optional=True)
+        return cls(item, State(value["state"]), value["value"], told[3])
 
 
 # --- answers ----------------------------------------------------------------------------------------------------
