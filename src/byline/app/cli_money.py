@@ -89,8 +89,7 @@ def _what_if(journal: Journal, path: Path, account: str) -> dict[str, Any]:
 
     policy, sums = read_policy(path), Counter[tuple[str, str, str]]()
     for name in journal.settlement_ids():
-        corrections = journal.adjustments(name)
-        settlement = corrections[-1].settlement if corrections else journal.settlement(name)
+        settlement = journal.standing(name)
         for change in compare(settlement, what_if(settlement, policy)):
             sums[settlement.currency, change.account, "before_nano"] += int(change.before_nano)
             sums[settlement.currency, change.account, "after_nano"] += int(change.after_nano)

@@ -178,7 +178,13 @@ def _before_and_after(place: Home, settlement: Settlement) -> list[dict[str, str
     """Each account that posting would touch; of a settlement that stands in the journal, as it is."""
     if settlement.id in place.journal.settlement_ids():
         return []
-    return [_effect(place, effect) for effect in place.journal.preview(settlement)]
+    effects = sorted(place.journal.preview(settlement), key=_people_first)
+    return [_effect(place, effect) for effect in effects]
+
+
+def _people_first(effect: Effect) -> tuple[bool, int, str]:
+    """Payees, those who get most above the others; then what waits and what is kept."""
+    return not effect.account.startswith("payable:"), int(effect.after_nano) - int(effect.before_nano), effect.account
 
 
 def _effect(place: Home, effect: Effect) -> dict[str, str]:
