@@ -144,18 +144,20 @@ def _standing(
     In each chain the last recorded that has become effective speaks; a mistaken one never counted. Only then is it
     asked whether it speaks of these scopes, has been ended, or has run out: or else an older record would come back.
     """
-    table, endings = TABLES[kind], TABLES[Ending]
-    ended = [endings.c.effective <= on]
+    table, endings = TABLES[kind], TABLES[Ending].alias()
+    known = [] if as_of is None else [endings.c.recorded <= as_of]
     counted = [table.c.effective <= on]
     if as_of is not None:
-        ended.append(endings.c.recorded <= as_of)
         counted.append(table.c.recorded <= as_of)
-    mistaken = [endings.c.why == Why.MISTAKEN.value, *([endings.c.recorded <= as_of] if as_of is not None else [])]
-    counted.append(table.c.id.not_in(sa.select(endings.c.record).where(*mistaken)))
+
+    def ended(how: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+        return sa.exists().where(endings.c.record == table.c.id, how, *known)
+
+    counted.append(~ended(endings.c.why == Why.MISTAKEN.value))
     if about is not None:
         counted.append(table.c.chain.in_(sa.select(table.c.chain).where(table.c.about.in_(about))))
     last = sa.select(sa.func.max(table.c.seq)).where(*counted).group_by(table.c.chain)
-    query = sa.select(table).where(table.c.seq.in_(last), table.c.id.not_in(sa.select(endings.c.record).where(*ended)))
+    query = sa.select(table).where(table.c.seq.in_(last), ~ended(endings.c.effective <= on))
     if about is not None:
         query = query.where(table.c.about.in_(about))
     if "until" in table.c:
