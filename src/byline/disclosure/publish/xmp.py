@@ -76,10 +76,7 @@ def with_choice(packet: bytes, code: str) -> bytes:
     Raises: DisclosureError("unreadable-metadata"), DisclosureError("publish-extra").
     """
     root = _parse(packet)
-    for parent in list(root.iter()):
-        parent.attrib.pop(f"{{{PLUS}}}DataMining", None)
-        for child in [each for each in parent if each.tag == f"{{{PLUS}}}DataMining"]:
-            parent.remove(child)
+    _without_code(root)
     rdf = root if root.tag == f"{{{RDF}}}RDF" else next(root.iter(f"{{{RDF}}}RDF"), None)
     if rdf is None:
         raise DisclosureError("unreadable-metadata", "its XMP packet holds no rdf:RDF", "repair the file's metadata")
@@ -89,6 +86,18 @@ def with_choice(packet: bytes, code: str) -> bytes:
         ElementTree.register_namespace(prefix, space)
     told: bytes = ElementTree.tostring(root, encoding="utf-8")
     return f"{_BEGIN}\n".encode() + told + f"\n{_END}".encode()
+
+
+def _without_code(root: "Element") -> None:
+    """Take out every code there is, and a description that held nothing else."""
+    for parent in list(root.iter()):
+        parent.attrib.pop(f"{{{PLUS}}}DataMining", None)
+        for child in [each for each in parent if each.tag == f"{{{PLUS}}}DataMining"]:
+            parent.remove(child)
+    for parent in list(root.iter(f"{{{RDF}}}RDF")):
+        for child in list(parent):
+            if len(child) == 0 and set(child.attrib) <= {f"{{{RDF}}}about"} and not (child.text or "").strip():
+                parent.remove(child)
 
 
 def _parse(packet: bytes) -> "Element":
