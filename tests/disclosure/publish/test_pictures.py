@@ -6,8 +6,6 @@ import zlib
 from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from byline.core import DisclosureError
@@ -40,7 +38,7 @@ CODE = code_of(NO)[0]
 
 def picture(kind, xmp=b"", **more):
     body = io.BytesIO()
-    image = Image.effect_noise((40, 30), 60).convert("RGB")
+    image = Image.radial_gradient("L").resize((40, 30)).convert("RGB")
     if kind == "PNG" and xmp:
         more["pnginfo"] = PngImagePlugin.PngInfo()
         more["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode(), zip=more.pop("zip", False))
@@ -125,17 +123,11 @@ def test_an_unpacking_bomb_is_refused():
 
 
 @kinds
-@given(data=st.data())
-@settings(max_examples=60, deadline=None)
-def test_a_torn_file_is_refused_or_stays_readable(kind, data):
+def test_a_torn_file_is_refused_wherever_it_breaks_off(kind):
     body = picture(kind, OTHER % b"")
-    torn = body[: data.draw(st.integers(0, len(body) - 1))]
-    try:
-        copy = embed(torn, CODE)
-    except DisclosureError as refused:
-        assert refused.code in ("not-a-picture", "unreadable-metadata")
-        return
-    assert CODE.encode() in copy
+    for end in range(0, len(body), 13):
+        with pytest.raises(DisclosureError):
+            embed(body[:end], CODE)
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,8 @@ def _into_jpeg(body: bytes, code: str) -> bytes:
         else:
             kept.append((kind, segment))
         at += 2 + length
+    if body[at] != 0xFF or body.find(b"\xff\xd9", at) < 0:
+        raise DisclosureError("not-a-picture", "the picture's data breaks off", "give a whole file")
     packet = _JPEG_XMP + _packet(old, code)
     if len(packet) > 65_533:
         says = "its metadata is too long for one segment"
