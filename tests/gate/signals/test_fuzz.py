@@ -3,14 +3,17 @@
 import io
 import json
 import re
+import struct
 import time
 import zipfile
+import zlib
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from byline.gate.signals import Observation, Options, Target, read_as, read_headers
+from byline.gate.signals import Observation, Options, Target, read_as, read_headers, read_place
 from byline.gate.signals.conformance import fixtures
 from byline.gate.signals.kinds import READERS
 
@@ -182,3 +185,98 @@ def test_whatever_is_observed_can_be_stored_and_hashed(kind, data, at):
         assert Observation.from_json(json.loads(json.dumps(seen.to_json()))) == seen and len(seen.digest()) == 64
     for fault in found.problems:
         assert len(fault.digest()) == 64
+
+
+# --- small files that ask for much work -------------------------------------------------------------------------
+
+
+def png_chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png_of_many_long_packets():
+    packet = b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(b" " * (4 * 2**20 - 10), 9)
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"iTXt", packet) * 200 + png_chunk(b"IEND", b"")
+
+
+def tiff(entries, after=b"", following=0):
+    packed = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + packed + struct.pack("<I", following) + after
+
+
+def tiff_of_many_strips():
+    return tiff([(273, 4, 1_000_000, 0)] * 60_000, b"\0" * 4_000_000)
+
+
+def tiff_that_shows_one_packet_often():
+    return tiff([(700, 1, 1_000_000, 12 * 60_000 + 14)] * 60_000, b" " * 1_000_000)
+
+
+def tiff_of_a_thousand_directories_and_one():
+    """The last one holds the no."""
+    steps = b"".join(struct.pack("<HI", 0, 8 + 6 * (n + 1)) for n in range(1_000))
+    packet = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
+    at = 8 + len(steps)
+    last = struct.pack("<HHHIII", 1, 700, 1, len(packet), at + 18, 0) + packet
+    return b"II*\0" + struct.pack("<I", 8) + steps + last
+
+
+def pdf_of_a_long_packet():
+    stream = zlib.compress(zlib.compress(b" " * 200_000_000, 9), 9)
+    objects = [
+        b"1 0 obj<</Type/Catalog/Pages 2 0 R/Metadata 3 0 R>>endobj\n",
+        b"2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n",
+        b"3 0 obj<</Filter[/FlateDecode/FlateDecode]/Length %d>>stream\n%b\nendstream endobj\n" % (len(stream), stream),
+    ]
+    body, places = b"%PDF-1.5\n", []
+    for each in objects:
+        places.append(len(body))
+        body += each
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    end = b"trailer<</Size 4/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % len(body)
+    return body + b"xref\n0 4\n0000000000 65535 f \n" + table + end
+
+
+GREEDY = {
+    "media": (
+        png_of_many_long_packets,
+        tiff_of_many_strips,
+        tiff_that_shows_one_packet_often,
+        tiff_of_a_thousand_directories_and_one,
+    ),
+    "pdf": (pdf_of_a_long_packet, lambda: b"%PDF-1.4\n1 0 obj 1 0 R endobj\ntrailer<</Root 1 0 R>>\n%%EOF"),
+}
+
+
+@pytest.mark.parametrize(("kind", "make"), [(kind, make) for kind, makes in GREEDY.items() for make in makes])
+def test_a_small_file_that_asks_for_much_work_is_a_problem_at_once(kind, make, at, reading):
+    body = make()
+    start = time.process_time()
+    found = read(kind, body, at)
+    assert time.process_time() - start < 5
+    assert found.problems and reading(found) == {}
+
+
+def archive(*records):
+    lines = []
+    for url, body in records:
+        http = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        head = f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: {url}\r\nWARC-Date: 2026-11-22T00:00:00Z\r\n"
+        lines.append(f"{head}Content-Type: application/http;msgtype=response\r\nContent-Length: {len(http)}\r\n\r\n"
+                     .encode() + http + b"\r\n\r\n")  # fmt: skip
+    return b"".join(lines)
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_damaged_archive_ends_without_an_exception_and_its_no_makes_no_yes(data, tmp_path):
+    whole = archive(("https://a.example/robots.txt", b"User-agent: *\nContent-Usage: train-ai=n\n"),
+                    ("https://a.example/page", b"words"))  # fmt: skip
+    body = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(body) - 1))
+        body[place : place + data.draw(st.integers(0, 40))] = data.draw(st.binary(max_size=9))
+    file = tmp_path / "x.warc"
+    file.write_bytes(bytes(body))
+    for answer in read_place(file, datetime(2026, 11, 22, tzinfo=UTC), options=Options()):
+        assert "allow" not in {each.reading.value for each in answer.resolved}

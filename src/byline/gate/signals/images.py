@@ -11,7 +11,8 @@ from collections.abc import Callable
 from byline.gate.signals.observation import Findings, Target
 from byline.gate.signals.xmp import read_xmp
 
-LARGEST = 4 * 2**20  # of one packet
+LARGEST = 4 * 2**20  # of one packet, and of all packets of one picture together
+MOST_ENTRIES = 100_000  # of a TIFF file, in all its directories, and strips or tiles in one of them
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _JPEG_EXTENDED = b"http://ns.adobe.com/xmp/extension/\0"
 _TIFF_DATA = (273, 279, 324, 325)  # offsets and sizes of strips and of tiles
@@ -114,6 +115,7 @@ def _png(body: bytes) -> list[bytes]:
             return packets
         if kind == b"iTXt" and content.startswith(b"XML:com.adobe.xmp\0"):
             packets.append(_itxt(content))
+            _not_too_much(packets)
         at += 12 + length
 
 
@@ -127,6 +129,12 @@ def _itxt(content: bytes) -> bytes:
     if len(unpacked) > LARGEST:
         raise TornImage("its metadata unpacks to more than can be read")
     return unpacked
+
+
+def _not_too_much(packets: list[bytes]) -> None:
+    """A small file can point to one long packet many times."""
+    if sum(map(len, packets)) > LARGEST:
+        raise TornImage("its metadata is longer than can be read")
 
 
 def _webp(body: bytes) -> list[bytes]:
@@ -152,22 +160,31 @@ def _tiff(body: bytes) -> list[bytes]:
     (at,) = struct.unpack(order + "I", body[4:8])
     seen: set[int] = set()
     packets: list[bytes] = []
+    entries = 0
     while at and len(seen) < 1000:
         if at in seen:
             raise TornImage("its directories form a circle")
         seen.add(at)
         (count,) = struct.unpack(order + "H", body[at : at + 2])
+        entries += count
+        if entries > MOST_ENTRIES:
+            raise TornImage("its directories have more entries than can be read")
         data: dict[int, list[int]] = {}
         for entry in range(at + 2, at + 2 + 12 * count, 12):
             tag, kind, number, value = struct.unpack(order + "HHII", body[entry : entry + 12])
             if tag == 700 and kind in (1, 7):
                 packets.append(_tiff_value(body, entry, number, value))
-            elif tag in _TIFF_DATA and kind in (3, 4):
+                _not_too_much(packets)
+            elif tag in _TIFF_DATA and kind in (3, 4) and tag not in data:
+                if number > MOST_ENTRIES:
+                    raise TornImage("it has more strips or tiles than can be read")
                 width = "H" if kind == 3 else "I"
                 octets = _tiff_value(body, entry, number * struct.calcsize(width), value)
                 data[tag] = list(struct.unpack(f"{order}{number}{width}", octets))
         _whole_picture(body, data)
         (at,) = struct.unpack(order + "I", body[at + 2 + 12 * count : at + 6 + 12 * count])
+    if at:
+        raise TornImage("it has more than a thousand directories")
     return packets
 
 
