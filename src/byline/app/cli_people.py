@@ -43,7 +43,8 @@ def people_command(
         out.print(_records_table(told["records"]))
         for work in told["waiting"]:
             out.print(escape(f"{work['title']}: {work['why']}"), highlight=False, soft_wrap=True)
-    return say(as_json, told, f"{len(told['records'])} facts; of {len(told['waiting'])} works a part waits.")
+    sentence = f"Facts: {len(told['records'])}; works of which a part waits: {len(told['waiting'])}."
+    return say(as_json, told, sentence)
 
 
 def unclaimed_command(
@@ -68,7 +69,7 @@ def unclaimed_command(
     sums = {currency: sum(int(o.amount_nano) for o in found if o.currency == currency) for currency in _in(found)}
     text = ", ".join(amount_text(nano, currency) for currency, nano in sums.items()) or "Nothing"
     told = {"waiting": [_told(one) for one in found], "estates": dead, "file": str(to) if to else None}
-    say(as_json, told, f"{text} waits for {len(found)} works. It is paid in full to whoever is found, however late.")
+    say(as_json, told, f"{text} waits, for works: {len(found)}. It is paid in full to whoever is found, however late.")
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (people_command, unclaimed_command)
@@ -121,7 +122,8 @@ def _why(place: Home, division: Division) -> str:
 
 
 def _records_table(records: Sequence[dict[str, Any]]) -> Table:
-    table = Table("fact", "about", "from", "id", box=None)
+    table = Table("fact", "about", "from", box=None)
+    table.add_column("id", overflow="fold", min_width=31)  # other files speak of a fact by its id
     for each in records:
         table.add_row(each["kind"], escape(", ".join(each["names"])), each["effective"], each["id"])
     return table

@@ -106,7 +106,7 @@ def adjust_command(
     told = {"corrected": shown, "to_heirs": moved, "problems": [p.to_json() for p in problems], "dry_run": dry_run}
     verb = "would be corrected" if dry_run else "corrected"
     heirs = f" Balances handed over to heirs: {moved}." if moved else ""
-    say(as_json, told, f"{len(found)} settlements {verb}; statements that were written stay as they are.{heirs}")
+    say(as_json, told, f"Settlements {verb}: {len(found)}. Statements that were written stay as they are.{heirs}")
 
 
 def book_command(
@@ -215,7 +215,7 @@ def _accounts_table(accounts: Sequence[dict[str, str]], currency: str) -> Table:
 
 def _changes_table(place: Home, changes: Sequence[Change], currency: str) -> Table:
     table = Table("payee or account", "was due", "is due", "change", box=None)
-    for change in changes:
+    for change in sorted(changes, key=lambda each: (not each.account.startswith("payable:"), -each.nano)):
         amounts = (int(change.before_nano), int(change.after_nano), change.nano)
         texts = (amount_text(nano, currency) for nano in amounts)
         table.add_row(escape(_account_name(place, change.account)), *texts)
