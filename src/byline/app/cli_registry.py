@@ -168,9 +168,15 @@ def _decision(each: dict[str, Any]) -> str:
 
 def _legal(each: dict[str, Any]) -> str:
     says = f"{each['jurisdiction']}, {each['use']}: {each['outcome']} on {each['effective']} (pack {each['pack']})"
-    rules = f", by {', '.join(each['rules'])}" if each["rules"] else ""
-    missing = f"; missing: {', '.join(each['missing'])}" if each["missing"] else ""
+    rules = f", by {_some(each['rules'])}" if each["rules"] else ""
+    missing = f"; not established: {_some(each['missing'])}" if each["missing"] else ""
     return says + rules + missing
+
+
+def _some(words: list[str], shown: int = 4) -> str:
+    """The first few; `--json` and `byline check --explain` have all of them."""
+    more = len(words) - shown
+    return ", ".join(words[:shown]) + (f" and {more} more" if more > 0 else "")
 
 
 def _shares(shares: dict[str, Any], on: str) -> str:

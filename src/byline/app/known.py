@@ -131,7 +131,7 @@ def _opt_outs(home: Home, work: Work, on: date) -> list[dict[str, Any]]:
         for one in said
     ]
     block = home.blocks(on).get(work.id)
-    if block is not None:
+    if block is not None and not (found and block.target.startswith("contributor:")):  # else it stands there already
         notice = {"by": "", "reaches": block.target, "effective": block.effective.isoformat()}
         found.append(notice | {"because": block.because})
     return found

@@ -93,8 +93,10 @@ class Evidence:
         by_scope: defaultdict[str, list[Kind]] = defaultdict(list)
         for record in self.in_force(kind, on, as_of):
             by_scope[getattr(record, "about", "")].append(record)
+        domains = any(scope.startswith("domain:") for scope in by_scope)
         found = {
-            work.id: tuple(each for scope in scopes_of(work) for each in by_scope.get(scope, ())) for work in works
+            work.id: tuple(each for scope in scopes_of(work, domains) for each in by_scope.get(scope, ()))
+            for work in works
         }
         return {work: records for work, records in found.items() if records}
 
