@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from byline.app.carried import METHOD, left_out_effects, period_scores
-from byline.app.credit import credited_clusters, without_nobody
+from byline.app.credit import NOBODY, credited_clusters, without_nobody
 from byline.app.home import write_json
 from byline.app.model import Progress, Training, silent, trained_texts
 from byline.app.passages import Passage
+from byline.app.period import Hurdle, period_effects, period_told
 from byline.app.shortlist import Channels, evidence_lists, fitted_blend
-from byline.attribution import GroupScores, group_scores, share_table
-from byline.core import ExampleId, PartyId, ScoreTable, WorkId
+from byline.attribution import GroupScores, contributor_table, group_scores, share_table
+from byline.core import ExampleId, PartyId, ScoreTable, ShareTable, WorkId
 from byline.evaluation import Conformal, LeaveOut, agreement, reliability, slope
 from byline.lookup import Overlap, TextIndex, words
 from byline.training import (
@@ -90,11 +91,14 @@ def outside_parts(training: Training, passages: Sequence[Passage]) -> list[float
     return parts
 
 
-def attribute(training: Training, passages: Sequence[Passage], progress: Progress = silent) -> dict[str, Any]:
+def attribute(
+    training: Training, passages: Sequence[Passage], progress: Progress = silent, hurdle: Hurdle | None = None
+) -> dict[str, Any]:
     """For each passage and for all of them as one period: scores, shares with intervals, the rest, verbatim overlaps.
 
     Shares are per cluster (for money, a passage that was taken to the work it was taken from) and per credit line (for
-    people). Kept as attribution.json of the training.
+    people): a line's share is what its clusters add up to. `hurdle`: what the period's sums must clear. Kept as
+    attribution.json of the training.
     """
     whole, parts = score_segments(training, passages, progress)
     works = training.works()
@@ -115,7 +119,7 @@ def attribute(training: Training, passages: Sequence[Passage], progress: Progres
             _passage(training, passage, _row(whole, q), parts[q], by, outside[q], index) | {"evidence": lists[q]}
             for q, passage in enumerate(passages)
         ],
-        "period": _period(training, passages, by["cluster"], outside, progress),
+        **_period(training, passages, by["cluster"], outside, hurdle or Hurdle(), progress),
     }
     write_json(training.home.training(training.name) / "attribution.json", told)
     return told
@@ -151,10 +155,23 @@ def _passage(
     }
     for unit, groups in by.items():
         found = group_scores(scores, groups)
-        table = share_table(found, passage.id, unit, scores.method, training.run.id, outside=outside)
+        if unit == "contributor":
+            table = _by_line(training, passage, scores, by["cluster"], outside)
+        else:
+            table = share_table(found, passage.id, unit, scores.method, training.run.id, outside=outside)
         table = without_nobody(table) if unit == "cluster" else table
         told[unit] = {"shares": table.to_json(), "scores": _signed(found)}
     return told
+
+
+def _by_line(
+    training: Training, passage: Passage, scores: ScoreTable, clusters: Sequence[str], outside: float
+) -> ShareTable:
+    """Shares of lines of credit: each is the sum of its clusters' shares, so names gain nothing by being many."""
+    owners = training.owners() | {NOBODY: {NOBODY: 1.0}}
+    found = group_scores(scores, clusters)
+    table = contributor_table(found, owners, passage.id, scores.method, training.run.id, outside=outside)
+    return without_nobody(table)
 
 
 def _signed(found: GroupScores) -> dict[str, float]:
@@ -205,7 +222,12 @@ def _overlaps(training: Training, runs: Sequence[Overlap]) -> list[dict[str, Any
 
 
 def _period(
-    training: Training, passages: Sequence[Passage], clusters: Sequence[str], outside: list[float], progress: Progress
+    training: Training,
+    passages: Sequence[Passage],
+    clusters: Sequence[str],
+    outside: list[float],
+    hurdle: Hurdle,
+    progress: Progress,
 ) -> dict[str, Any]:
     """One share table over all generated passages, each weighing the same, by the transport: what money goes by.
 
@@ -213,10 +235,8 @@ def _period(
     chosen = [q for q, passage in enumerate(passages) if passage.kind == "generated"] or list(range(len(passages)))
     scores = period_scores(training, [passages[q] for q in chosen], progress)
     part = float(np.mean([outside[q] for q in chosen]))
-    table = share_table(
-        group_scores(scores, clusters), "period", "cluster", scores.method, training.run.id, outside=part
-    )
-    return without_nobody(table).to_json()
+    effects = period_effects(training, scores, clusters, part, len(chosen), hurdle, progress)
+    return period_told(effects, training.home.training(training.name))
 
 
 # --- evaluate ---------------------------------------------------------------------------------------------------

@@ -147,6 +147,8 @@ def attribute_command(
     text: Annotated[list[Path] | None, typer.Argument(help="Text files whose origin is asked.")] = None,
     prompt: Annotated[list[str] | None, typer.Option(help="Generate from this prompt and ask; repeatable.")] = None,
     held_out: Annotated[int, typer.Option(help="Ask about a held-out passage of this many contributors.")] = 0,
+    threshold: Annotated[str, typer.Option(help="Noise that a sum must clear, in errors; or volume-proof.")] = "1",
+    nulls: Annotated[int, typer.Option(help="Measure that noise on so many base-model passages.", min=0)] = 0,
     name: NameOption = "main",
     home: HomeOption = HOME,
     database: DatabaseOption = None,
@@ -156,7 +158,9 @@ def attribute_command(
     from byline.app.answers import attribute
     from byline.app.model import Training, texts_of
     from byline.app.passages import generated_passages, given_passages, held_out_passages, most_recorded
+    from byline.app.period import Hurdle
 
+    hurdle = Hurdle.of(threshold, nulls)
     files = text or []
     if not (files or prompt or held_out):
         raise AppError("no-passage", "there is nothing to ask about", "give a text file, --prompt or --held-out")
@@ -166,7 +170,7 @@ def attribute_command(
     for file, words in zip(files, texts_of(files), strict=True):
         passages += given_passages(training, words, file.name)
     with bars() as progress:
-        told = attribute(training, passages, progress)
+        told = attribute(training, passages, progress, hurdle)
     if not as_json:
         for passage in told["passages"]:
             print_passage(passage)

@@ -126,6 +126,7 @@ def audit_command(
     from byline.app.engine.case import training_case
     from byline.app.engine.own import own_run
     from byline.app.model import Training
+    from byline.app.period import recalibrate
 
     if run is not None:
         case, folder = own_run(run, subject, to, contributors)
@@ -135,6 +136,8 @@ def audit_command(
     with bars() as progress:
         dials = Dials(contributors, subsets, outputs, anyway=anyway)
         certificate = audit(case, dials, date.today(), folder, progress)
+    if run is None:
+        recalibrate(training)  # intervals of the period's shares, by what retraining has shown
     if not as_json:
         for line in certificate_lines(certificate):
             out.print(escape(line), highlight=False, soft_wrap=True)

@@ -189,6 +189,10 @@ class Training:
         """The contributors of a work as one line of credit."""
         return " and ".join(self.home.names[part.party] for part in self.home.works[work].contributions)
 
+    def owners(self) -> dict[str, dict[str, float]]:
+        """The line of credit that each cluster's share goes to."""
+        return {entry.cluster: {self.credit(entry.work): 1.0} for entry in self.manifest.entries}
+
 
 def trained_texts(training: Training) -> dict[WorkId, str]:
     """The texts of the training examples, by example id: what the model really read, without the held-out spans."""

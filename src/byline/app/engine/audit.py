@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from torch import nn
 from byline.app.engine.bank import Retrained, values
 from byline.app.engine.case import WHOLE, Case, Queries, check_whole
 from byline.app.engine.cost import ALONE, LEFT_OUT, SUBSETS, TOGETHER
-from byline.app.engine.evidence import Effects, intervals, share_columns
+from byline.app.engine.evidence import Effects, calibration, intervals, share_columns
 from byline.app.engine.period import PERIOD, queries_of
 from byline.app.home import read_json, write_json
 from byline.app.model import Progress, silent
@@ -72,6 +73,8 @@ def audit(case: Case, dials: Dials, today: date, folder: Path, progress: Progres
         if not drop and not dials.anyway:
             raise _below(smooth)
         certificate = certify(work.evidence(smooth, drop or 0.1), today)
+        if work.calibration is not None:
+            write_json(folder / "calibration.json", work.calibration)
     write_json(folder / "certificate.json", certificate.to_json())
     return certificate
 
@@ -87,6 +90,7 @@ class _Audit:
     def __init__(self, case: Case, dials: Dials, progress: Progress) -> None:
         self.case, self.dials, self.progress = case, dials, progress
         self.queries = queries_of(case.outputs, dials.outputs)
+        self.calibration: dict[str, Any] | None = None  # of intervals, once there is evidence
         self.ids = visited(case.trajectory)  # every training example, in the order of the exact scores
 
     # --- the three parts ----------------------------------------------------------------------------------------
@@ -131,6 +135,7 @@ class _Audit:
         outcomes = self.retrained(drop)
         effects = self._effects(engine, outcomes)
         low_CQ, high_CQ, how = intervals(effects, LEVEL)
+        self.calibration = calibration(effects, LEVEL, self.case.run, engine.method)
         credits = [self.case.credits[example] for example in self.ids]
         alone = [name for name in self.queries if name != PERIOD]
         return Evidence(

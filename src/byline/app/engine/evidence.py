@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from byline.app.period import FLOOR
 from byline.attribution import ShareRule, group_scores
 from byline.core import ScoreTable
 from byline.evaluation import LeaveOutConformal, slope
@@ -15,7 +17,6 @@ from byline.evaluation import LeaveOutConformal, slope
 
 Floats = npt.NDArray[np.float64]
 NORMAL_90 = 1.6449  # standard errors on each side of a 90 % interval
-FLOOR = 0.1  # of the mean standard error: no scale of a conformal interval is smaller
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,9 +42,9 @@ def intervals(effects: Effects, level: float) -> tuple[Floats, Floats, str]:
     """low_CQ, high_CQ and how they were made. Every contributor's intervals come from the other ones alone: conformal,
     if there are enough of them for the level, else from the spread of single examples at the others' slope."""
     contributors = len(effects.names)
-    conformal = contributors - 1 >= level / (1 - level) - 1e-9
+    conformal = _enough(contributors - 1, level)
     low_CQ, high_CQ = np.empty_like(effects.actual_CQ), np.empty_like(effects.actual_CQ)
-    scales_CQ = np.maximum(effects.errors_CQ, FLOOR * effects.errors_CQ.mean() or 1.0)
+    scales_CQ = _scales(effects)
     for c in range(contributors):
         others = np.arange(contributors) != c
         predicted_CQ, actual_CQ = effects.predicted_CQ[others], effects.actual_CQ[others]
@@ -60,6 +61,23 @@ def intervals(effects: Effects, level: float) -> tuple[Floats, Floats, str]:
         else "from the spread of single examples, at the slope of the other contributors (too few for conformal ones)"
     )
     return low_CQ, high_CQ, f"intervals: {how}"
+
+
+def calibration(effects: Effects, level: float, run: str, method: str) -> dict[str, Any] | None:
+    """Slope and radius from all contributors, for intervals of others; None if they are too few for the level."""
+    if not _enough(len(effects.names), level):
+        return None
+    fitted = LeaveOutConformal(level).fit(effects.predicted_CQ, effects.actual_CQ, _scales(effects))
+    told = {"run": run, "method": method, "level": level, "contributors": len(effects.names)}
+    return told | {"slope": fitted.slope_, "radius": fitted.radius_}
+
+
+def _enough(contributors: int, level: float) -> bool:
+    return contributors >= level / (1 - level) - 1e-9
+
+
+def _scales(effects: Effects) -> Floats:
+    return np.asarray(np.maximum(effects.errors_CQ, FLOOR * effects.errors_CQ.mean() or 1.0))
 
 
 def share_columns(scores: ScoreTable, credits: Sequence[str], queries: Sequence[str]) -> Floats:
