@@ -97,7 +97,9 @@ def test_a_correction_is_a_line_of_its_own_that_cites_the_old_statement(journal)
     assert body["change"]["parts"][-1] | {"says": ""} == {
         "name": "corrections", "amount_nano": str(nano(lines)), "with_next": False, "says": "",
     }  # fmt: skip
-    assert "only corrections" in body["summary"]
+    assert body["summary"].startswith("You earned EUR 0.00 in October 2026: no payment reached you. Corrections of ")
+    assert "Corrections of earlier statements added EUR 108.29." in body["summary"]
+    assert "With the corrections, that is EUR" in body["summary"]
 
 
 def test_taking_a_correction_back_cites_the_correction(journal):

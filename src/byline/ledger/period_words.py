@@ -35,19 +35,26 @@ def money_text(nano: int, currency: str) -> str:
 
 
 def summary(body: Mapping[str, Any]) -> str:
-    """Two to four sentences; the first says what was earned, and from what."""
-    sentences = [_earned(body), _by_measure(body), _balance(body), _waiting(body), _change(body)]
+    """A few sentences; the first says what was earned, and from what."""
+    sentences = [_earned(body), _by_measure(body), _corrected(body), _balance(body), _waiting(body), _change(body)]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _earned(body: Mapping[str, Any]) -> str:
-    period, amount = body["period"]["says"], money_text(int(body["earned"]["nano"]), body["currency"])
+    earning = int(body["sums"].get("earning_nano", "0"))
+    amount, period = money_text(earning, body["currency"]), body["period"]["says"]
     lines = [line for line in body["lines"] if line["kind"] == "earning"]
     if not lines:
-        why = "only corrections of earlier periods" if int(body["earned"]["nano"]) else "no payment reached you"
-        return f"You earned {amount} in {period}: {why}."
+        return f"You earned {amount} in {period}: no payment reached you."
     works = len({line["work"] for line in lines})
     return f"You earned {amount} in {period}: {_sources(body, lines, works)}."
+
+
+def _corrected(body: Mapping[str, Any]) -> str:
+    corrections = int(body["sums"].get("adjustment_nano", "0"))
+    verb = "added" if corrections > 0 else "took back"
+    amount = money_text(abs(corrections), body["currency"])
+    return f"Corrections of earlier statements {verb} {amount}." if corrections else ""
 
 
 def _sources(body: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], works: int) -> str:
@@ -95,7 +102,8 @@ def _change(body: Mapping[str, Any]) -> str:
     difference = int(change["difference_nano"])
     word = "more than" if difference > 0 else "less than" if difference < 0 else "exactly as much as"
     amount = f"{money_text(abs(difference), body['currency'])} " if difference else ""
-    return f"That is {amount}{word} in {change['since']['says']}."
+    that = "With the corrections, that is" if int(body["sums"].get("adjustment_nano", "0")) else "That is"
+    return f"{that} {amount}{word} in {change['since']['says']}."
 
 
 def count(number: int, what: str) -> str:
