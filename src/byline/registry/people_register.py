@@ -65,30 +65,29 @@ class People:
         ("circular-merge"), ("circular-succession") for a circle it would close, ("already-resolved").
         """
         with writing(self._engine) as connection:
-            return _add(connection, record, today)[0]
+            return _Adding(connection, today).add(record)[0]
 
     def add_all(
         self, names: Sequence[str], records: Sequence[PeopleRecord], today: date, dry_run: bool = False
     ) -> Added:
         """Add these parties and record these facts in their order: all of it, or nothing if there is any fault or if
         it is only to be tried."""
-        with self._engine.connect() as connection:
-            before = len(_ids(connection, schema.parties))
-        faults, ids, new = [], [], 0
+        faults, added = [], []
         with writing(self._engine) as connection:
+            before = len(_ids(connection, schema.parties))
             for name in names:
                 _add_party(connection, name)
-            parties = len(_ids(connection, schema.parties)) - before
+            adding = _Adding(connection, today)
             for at, record in enumerate(records):
                 try:
-                    name, added = _add(connection, record, today)
-                    ids.append(name)
-                    new += added
+                    added.append(adding.add(record))
                 except RegistryError as fault:
                     faults.append((at, fault))
             if faults or dry_run:
                 connection.rollback()
-        return Added((), 0, 0, tuple(faults)) if faults else Added(tuple(ids), new, parties, ())
+        if faults:
+            return Added((), 0, 0, tuple(faults))
+        return Added(tuple(name for name, _ in added), sum(new for _, new in added), len(adding.parties) - before, ())
 
     def known(self, as_of: date | None = None) -> Known:
         """What was known at the end of a day; all by default."""
@@ -119,19 +118,30 @@ def _add_party(connection: sa.Connection, name: str) -> Party:
     return party
 
 
-def _add(connection: sa.Connection, record: PeopleRecord, today: date) -> tuple[str, bool]:
-    """Id, and whether it is new."""
-    name = record_id(record)
-    rows = connection.execute(sa.select(_TABLE).order_by(_TABLE.c.seq)).all()
-    if name in {row.id for row in rows}:
-        return name, False
-    _refuse_strangers(record, _ids(connection, schema.parties), _ids(connection, schema.works))
-    before = [_record(row) for row in rows]
-    _refuse_loose(record, {row.id for row in rows}, before)
-    _refuse_circles(Known((*before, record)))
-    row = {"id": name, "kind": record.KIND, "body": canonical_json(record.to_json()).decode(), "recorded": today}
-    connection.execute(sa.insert(_TABLE), row)
-    return name, True
+class _Adding:
+    """A transaction that adds records; what each is held against is read once."""
+
+    def __init__(self, connection: sa.Connection, today: date) -> None:
+        self._connection, self._today = connection, today
+        rows = connection.execute(sa.select(_TABLE).order_by(_TABLE.c.seq)).all()
+        self._records = {row.id: _record(row) for row in rows}
+        self.parties = _ids(connection, schema.parties)
+        self._works = _ids(connection, schema.works)
+
+    def add(self, record: PeopleRecord) -> tuple[str, bool]:
+        """Id, and whether it is new."""
+        name, before = record_id(record), list(self._records.values())
+        if name in self._records:
+            return name, False
+        _refuse_strangers(record, self.parties, self._works)
+        _refuse_loose(record, set(self._records), before)
+        if isinstance(record, Merge | Succession):
+            _refuse_circles(Known((*before, record)))
+        body = canonical_json(record.to_json()).decode()
+        row = {"id": name, "kind": record.KIND, "body": body, "recorded": self._today}
+        self._connection.execute(sa.insert(_TABLE), row)
+        self._records[name] = record
+        return name, True
 
 
 def _record(row: sa.Row[tuple[object, ...]]) -> PeopleRecord:
