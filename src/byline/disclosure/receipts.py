@@ -72,7 +72,9 @@ def receipt_faults(kind: str, body: Mapping[str, Any]) -> list[str]:
     fields = RECEIPTS[kind]
     if set(body) != set(fields):
         return [f"a receipt of kind {kind} has exactly the fields {', '.join(fields)}"]
-    wrong = [name for name, type_ in fields.items() if not isinstance(body[name], type_) or body[name] is True]
+    wrong = [
+        name for name, type_ in fields.items() if not isinstance(body[name], type_) or isinstance(body[name], bool)
+    ]
     if wrong:
         return [f"{name} is not of the right type" for name in wrong]
     expected = RUN_FORMAT if kind == "run" else FORMAT
