@@ -149,8 +149,7 @@ def ask(index, held_out, works):
 
 def found_runs(index, names):
     runs = Runs(index.segments, 8)
-    finished, _ = runs.push(names)
-    return finished + runs.close()
+    return runs.push(names) + runs.close()
 
 
 def question(held_out, index, works, number):

@@ -67,7 +67,7 @@ def test_runs_equal_brute_force(tmp_path_factory, texts, query, least, gone, fir
     left = [names(text) for work, text in works.items() if work not in removed]
     runs, asked, found, at = Runs(index.segments, least), names(query), [], 0
     for cut in [*cuts, len(asked)]:  # words one by one or many at a time
-        found += runs.push(asked[at : at + cut])[0]
+        found += runs.push(asked[at : at + cut])
         at += cut
     assert sorted(found + runs.close()) == slow_runs(left, asked, least)
 

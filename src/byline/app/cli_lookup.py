@@ -206,6 +206,8 @@ def _verdict(told: Told) -> str:
         return "Not found. That is no proof that it was not in them: see below what this search finds and misses."
     if told["verdict"] == "resembles":
         return "Not word for word, but a work has a passage much like it."
+    if told["verdict"] == "phrases":
+        return "Only short runs of words are shared, which may be phrases that everybody uses:"
     names = " and ".join(f"“{work['title']}” by {work['contributor']}" for work in told["works"][:2])
     more = f" and {len(told['works']) - 2} more works" if len(told["works"]) > 2 else ""
     of = f"{told['covered_words']} of its {told['words']} words"

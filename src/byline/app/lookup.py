@@ -22,6 +22,7 @@ from byline.lookup import (
     most_telling,
     near_matches,
     ranked_works,
+    telling,
     verbatim,
     words,
 )
@@ -46,7 +47,8 @@ class Library:
     @cached_property
     def manifests(self) -> tuple[Manifest, ...]:
         """In order of their days. Raises: those of `read_manifest`."""
-        found = [read_manifest(path) for path in (self.home.path / "manifests").glob("*.json")]
+        files = (self.home.path / "manifests").glob("*.json")
+        found = [read_manifest(path) for path in files if ".snapshot." not in path.name]
         return tuple(sorted(found, key=lambda manifest: (manifest.frozen, manifest.id)))
 
     @cached_property
@@ -144,20 +146,21 @@ def _bring(
 
 
 def look_up_text(library: Library, text: str, show_all: bool = False) -> Told:
-    """The answer to "was this in it?". `verdict`: found (word for word), resembles, not-found, or too-short, which is
-    no answer. Raises: AppError("nothing-frozen") if there is no manifest, LookupFault("empty-query")."""
+    """The answer to "was this in it?". `verdict`: found (word for word), resembles, phrases (short runs only, which may be
+    nobody's), not-found, or too-short, which is no answer. Raises: AppError("nothing-frozen") if there is no manifest, LookupFault("empty-query")."""
     if not library.manifests:
         raise AppError("nothing-frozen", "no manifest was frozen yet, so there is nothing to search", "byline freeze")
     count = len(words(text))
     found = verbatim(library.corpus, text) if count >= LEAST else []
     near = [match for match in near_matches(library.corpus, text) if not _told_already(match, found)] if count else []
     shown = sorted(found, key=lambda each: each.start) if show_all else most_telling(found, count)
-    verdict = "found" if found else "resembles" if near else "not-found" if count >= LEAST else "too-short"
+    sure = any(telling(each, count) for each in found)
+    verdict = "found" if sure else "resembles" if near else "phrases" if found else "not-found"
     kept_out = verbatim(library.opted_out, text) if count >= LEAST else []
     recall = measured("text")
     return {
         "kind": "text",
-        "verdict": verdict,
+        "verdict": verdict if count >= LEAST else "too-short",
         "words": count,
         "covered_words": covered_words(found, text),
         "verbatim": [_passage(library, each, text) for each in shown],

@@ -171,17 +171,21 @@ class _Watch:
 
     def push(self, name: str, number: int) -> Iterable[Reason]:
         """A further word, the `number`th."""
-        finished, (length,) = self.runs.push([name])
-        self.spans += finished
-        if length:
-            self.covered += number - max(self.reached, number - length)
-            self.reached = number
+        finished = self.runs.step(name)
+        if finished is not None:
+            self.spans.append(finished)
+        length = self.runs.length
+        return self._judged(number, length) if length else ()
+
+    def _judged(self, number: int, length: int) -> Iterable[Reason]:
+        """The word ends a run of that length."""
+        self.covered += number - max(self.reached, number - length)
+        self.reached = number
         if self.limits.run_words and length >= self.limits.run_words:
             yield from self._reason("run_words", number, length)
-        if self.limits.covered_ppm and length and self.covered >= self.limits.covered_words:
-            ppm = self.covered * PPM // number
-            if ppm >= self.limits.covered_ppm:
-                yield from self._reason("covered_ppm", number, ppm)
+        ppm = self.covered * PPM // number
+        if self.limits.covered_ppm and self.covered >= self.limits.covered_words and ppm >= self.limits.covered_ppm:
+            yield from self._reason("covered_ppm", number, ppm)
 
     def compare(self, window: list[Word], before: int) -> Iterable[Reason]:
         """Look for near-copies in the last words; `before`: words of the output in front of them. Once is enough."""

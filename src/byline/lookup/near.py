@@ -124,6 +124,8 @@ def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
 def _candidates(segment: Segment, names: Sequence[str]) -> Iterator[_Candidate]:
     """Fingerprints of one work that follow each other in the query and in the work."""
     query_M, work_M, place_M = segment.fingerprinted(names, COMMON)
+    if len(query_M) < HITS:
+        return
     order = np.lexsort((query_M, place_M - query_M, work_M))
     query_M, work_M, place_M = query_M[order], work_M[order], place_M[order]
     drift_M = place_M - query_M

@@ -17,11 +17,9 @@ class RunFinder:
         self._size = self._length = 0  # of the run, in bytes and in words
         self._skip = 0  # words that no run can end with
 
-    def push(self, words: Sequence[str]) -> list[int]:
-        """For each further word the length of the longest run that ends with it; 0 below `least`."""
-        return [self._step(self._segment.code(word)) for word in words]
-
-    def _step(self, code: bytes | None) -> int:
+    def step(self, word: str) -> int:
+        """With a further word: the length of the longest run that ends with it; 0 below `least`."""
+        code = self._segment.code(word)
         if code is None:
             self._codes.clear()
             self._found, self._skip = None, 0
@@ -87,17 +85,18 @@ class Runs:
         self.length = 0  # of the run that ends with the last word
         self._words = 0
 
-    def push(self, words: Sequence[str]) -> tuple[list[tuple[int, int]], list[int]]:
-        """(runs that are finished now, for each of these words the length of the run that ends with it)."""
-        columns = [finder.push(words) for finder in self._finders]
-        lengths = [max(column) for column in zip(*columns, strict=True)] if columns else [0] * len(words)
-        finished = []
-        for length in lengths:
-            if self.length and length <= self.length:
-                finished.append((self._words - self.length, self.length))
-            self.length = length
-            self._words += 1
-        return finished, lengths
+    def push(self, words: Sequence[str]) -> list[tuple[int, int]]:
+        """The runs that are finished with these further words."""
+        return [run for run in map(self.step, words) if run is not None]
+
+    def step(self, word: str) -> tuple[int, int] | None:
+        """Take one further word; returns the run that ended before it, if it ended there."""
+        length = 0
+        for finder in self._finders:
+            length = max(length, finder.step(word))
+        before, self.length = self.length, length
+        self._words += 1
+        return (self._words - 1 - before, before) if before and length <= before else None
 
     def close(self) -> list[tuple[int, int]]:
         """The run that the text ends in."""

@@ -55,7 +55,7 @@ def verbatim(index: CorpusIndex, text: str, least: int = LEAST) -> list[Verbatim
         raise LookupFault("run-too-short", f"runs of {least} words cannot be looked for", "ask for 1 or more")
     asked = some_words(text)
     runs = Runs(index.segments, least)
-    finished, _ = runs.push([word for word, _, _ in asked])
+    finished = runs.push([word for word, _, _ in asked])
     return [passage(index, asked[first : first + count]) for first, count in [*finished, *runs.close()]]
 
 
