@@ -34,7 +34,7 @@ from byline.disclosure.filings import (
     works_csv,
 )
 from byline.gate.law import SampleReport, read_form
-from byline.registry import Acquisition, Grant, Signal, TrainingRun
+from byline.registry import Acquisition, Grant, Licence, Signal, TrainingRun, scopes_of
 
 FILING = "filing.json"
 SAMPLE_FIELDS = (
@@ -91,10 +91,31 @@ def _materials(home: Home, works: list[Work], on: date) -> tuple[Material, ...]:
     evidence = home.registry.evidence
     acquired = evidence.of_works(Acquisition, works, on)
     granted = evidence.of_works(Grant, works, on)
-    return tuple(_material(home, work, acquired.get(work.id, ()), granted.get(work.id, ())) for work in works)
+    licences = _licences(home, works, on)
+    return tuple(
+        _material(home, work, licences[work.id], acquired.get(work.id, ()), granted.get(work.id, ())) for work in works
+    )
 
 
-def _material(home: Home, work: Work, acquired: tuple[Acquisition, ...], granted: tuple[Grant, ...]) -> Material:
+def _licences(home: Home, works: list[Work], on: date) -> dict[WorkId, str]:
+    """As the gate takes them: those recorded in the closest scope, together; none where one was recorded and has ended;
+    else the catalogue's."""
+    evidence = home.registry.evidence
+    standing = evidence.of_works(Licence, works, on)
+    once = {entry.record.about for entry in evidence.history(Licence) if entry.record.effective <= on}
+    found = {}
+    for work in works:
+        stated = standing.get(work.id, ())
+        closest = list(dict.fromkeys(each.expression for each in stated if each.about == stated[0].about))
+        ended = not stated and once.intersection(scopes_of(work))
+        together = closest[0] if len(closest) == 1 else " AND ".join(f"({each})" for each in closest)
+        found[work.id] = together or ("" if ended else work.licence)
+    return found
+
+
+def _material(
+    home: Home, work: Work, licence: str, acquired: tuple[Acquisition, ...], granted: tuple[Grant, ...]
+) -> Material:
     how = acquired[0] if acquired else None
     source = work.source if "://" in work.source or how is None or "://" not in how.source else how.source
     papers = [each for each in (how.contract if how else "", *(grant.contract for grant in granted)) if each]
@@ -104,7 +125,7 @@ def _material(home: Home, work: Work, acquired: tuple[Acquisition, ...], granted
         title=work.title,
         modality=work.kind,
         bytes=_size(home, work.id),
-        licence=work.licence,
+        licence=licence,
         source=source,
         domain=registered_domain(source),
         created=work.created,

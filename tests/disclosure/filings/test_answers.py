@@ -3,11 +3,11 @@
 from datetime import date
 
 import pytest
+from corpora import TODAY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byline.disclosure.filings import EU, REGIMES, Kind, State, make_filing, read_answers, template
-from conftest import TODAY
 
 HEAD = "filing: eu\nanswered_by: Jane Officer\nanswered_on: 2026-11-20\nanswers:\n"
 

@@ -1,78 +1,27 @@
 """docs/filings.md: every command in it runs, in order, and says what the page says it says."""
 
 import contextlib
-import csv
-import io
 import json
 import re
 import shlex
-import sys
-from datetime import date
 from pathlib import Path
 
 import pytest
+from officer_project import FROZEN, a_project, byline, trained
 from PIL import Image
 
-from byline.app.cli import main
-from byline.app.home import Home, freeze_manifest, register
+from byline.app.home import Home, freeze_manifest
 from byline.disclosure import entry_hash
 from byline.disclosure.filings import EU, REGIMES, read_answers
 from byline.disclosure.publish import SHORT
 
 PAGE = (Path(__file__).parents[3] / "docs" / "filings.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-FROZEN = date(2026, 11, 21)
 WRONG = "filing: eu\nanswered_by: J\nanswered_on: 2026-11-20\nanswers:\n  2.3: no\n  1.2.placed: 2020-01-01\n"
 SAMPLE = {
     "form": "sample", "source_sampled": 100, "source_illegal": 1, "corpus_items": 14, "manual_inspected": 10,
     "manual_passed": 10, "auto_inspected": 10, "auto_passed": 10, "raters": ["Jane"], "sample_ids": "shelf 1",
 }  # fmt: skip
-
-
-def byline(*words):
-    out, err, before = io.StringIO(), io.StringIO(), sys.argv
-    sys.argv = ["byline", *words]
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            main()
-    except SystemExit as leave:
-        return leave.code or 0, out.getvalue() + err.getvalue()
-    finally:
-        sys.argv = before
-    raise RuntimeError("main() returned")
-
-
-def a_project(folder):
-    """Seven works of three contributors, one of whom has said no, and a training of the six others' works."""
-    people = {"Ada Moore": "river bank", "Ben Okoro": "star moon", "Cleo Marsh": "bread oven", "Dov Lind": "wool loom"}
-    rows = [["path", "title", "contributor", "role", "created", "source", "licence"]]
-    for name, words in people.items():
-        for number in (1, 2):
-            title = f"{name.split()[0]} {number}"
-            text = " ".join(f"{word} {n * number}" for n in range(120) for word in words.split())
-            (folder / f"{title}.txt").write_text(text, encoding="utf-8")
-            source = f"https://{name.split()[0].lower()}{number}.example.org/"
-            rows.append([f"{title}.txt", title, name, "author", "2020-01-01", source, "CC0-1.0"])
-    with (folder / "works.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(rows[:-1])
-    (folder / "opt-outs.csv").write_text(
-        "contributor,title,effective,recorded,reason\nDov Lind,,2020-01-01,2020-01-01,no\n", encoding="utf-8"
-    )
-    home = Home(folder / "byline-home")
-    counts, problems = register(home, folder / "works.csv", None, folder / "opt-outs.csv", date(2026, 11, 1))
-    assert counts and not problems
-    return home
-
-
-def trained(home, manifest, name="main"):
-    """What a training leaves behind, as far as filings read it."""
-    told = {"run": "run:00000000000000000000", "manifest": manifest.id, "examples": 14, "parameters": 1000}
-    told |= {"losses": [], "heldout": 1.0, "unigram": 2.0, "hardware": "none"}
-    folder = home.training(name)
-    folder.mkdir(parents=True)
-    (folder / "training.json").write_text(json.dumps(told), encoding="utf-8")
-    header = json.dumps({"examples": {"dtype": "I64", "shape": [14, 8], "data_offsets": [0, 0]}}).encode()
-    (folder / "tokens.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from corpora import FROZEN, TODAY, an_answer, corpus_of, every_answer, material
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,7 +37,6 @@ from byline.disclosure.filings import (
 from byline.disclosure.filings import (
     html as as_html,
 )
-from conftest import FROZEN, TODAY, an_answer, corpus_of, every_answer, material
 
 BY = "Jane Officer"
 regimes = pytest.mark.parametrize("regime", REGIMES.values(), ids=REGIMES)

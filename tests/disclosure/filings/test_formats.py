@@ -8,12 +8,12 @@ from datetime import datetime
 
 import mlcroissant
 import pytest
+from corpora import TODAY, corpus_of, every_answer, material
 from spdx_python_model import v3_0_1 as spdx3
 
 from byline.core import sha256_hex
 from byline.disclosure.filings import CROISSANT, DPS, SPDX, make_filing, works_csv
 from byline.disclosure.filings.croissant import offer
-from conftest import TODAY, corpus_of, every_answer, material
 
 pytestmark = pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated")  # mlcroissant's own
 
