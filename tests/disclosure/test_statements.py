@@ -224,7 +224,7 @@ def test_an_auditor_needs_no_byline(signed, tmp_path):
     assert "import byline" not in script.read_text() and "from byline" not in script.read_text()
     command = [sys.executable, "-I", str(script), str(tmp_path / "a.json"), str(folder / "keys" / "byline.pub")]
     good = subprocess.run(command, capture_output=True, text=True)
-    assert (good.returncode, good.stdout.count("ok  "), good.stderr) == (0, 7, "")
+    assert (good.returncode, good.stdout.count("ok  "), good.stderr) == (0, 8, "")
     write_statement(tmp_path / "a.json", changed(document, ("statement", "total", "nano"), "1"))
     bad = subprocess.run(command, capture_output=True, text=True)
     assert bad.returncode == 1

@@ -40,7 +40,7 @@ def _check_content(told: Mapping[str, Any], _: PublicKey) -> Fault:
     pointers = [pointer for pointer in [*found, *signed] if found.get(pointer) != signed.get(pointer)]
     if not pointers:
         return "the statement is not the one that was signed", None
-    more = f"; {len(pointers) - 1} more fields differ" if len(pointers) > 1 else ""
+    more = f"; changed fields in all: {len(pointers)}" if len(pointers) > 1 else ""
     return _about(pointers[0], body, seal, found) + more, f"/statement{pointers[0]}"
 
 
