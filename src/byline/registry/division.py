@@ -5,7 +5,7 @@ were right, and holding the rest: nobody waits for a slice that is not contested
 of the contested garment, Aumann and Maschler 1985, before its division of the contested part, which is not ours to do.)
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -80,51 +80,65 @@ class Known:
         found = sorted((one for one in self.of(Succession) if one.effective <= on), key=lambda one: one.effective)
         return {merged.get(one.party, one.party): _lines(_renamed(one.lines, merged)) for one in found}
 
-    def claims(self, work: Work, on: date) -> dict[PartyId, int]:
+
+class Day:
+    """What is known, as it stands on a day: read once, asked for every work."""
+
+    def __init__(self, known: Known, on: date) -> None:
+        self.on, self.merged, self.heirs = on, known.merged(on), known.heirs(on)
+        withdrawn = {one.claim for one in known.of(Withdrawal)}
+        self._resolved = {one.dispute: one for one in known.of(Resolution)}
+        self._claims: defaultdict[WorkId, list[Claim]] = defaultdict(list)
+        self._disputes: defaultdict[WorkId, list[Dispute]] = defaultdict(list)
+        for claim in known.of(Claim):
+            if claim.effective <= on and record_id(claim) not in withdrawn:
+                self._claims[claim.work].append(claim)
+        for dispute in known.of(Dispute):
+            if dispute.effective <= on:
+                self._disputes[dispute.work].append(dispute)
+
+    def claims(self, work: Work) -> dict[PartyId, int]:
         """Claims that are heard: by registered contributors, and by others whom a reviewer admitted. Of several by one
         person the largest counts, for they are about the same work."""
-        merged, contributors = self.merged(on), {part.party for part in work.contributions}
-        withdrawn = {one.claim for one in self.of(Withdrawal)}
+        contributors = {part.party for part in work.contributions}
+        newest = {one.party: one for one in self._claims.get(work.id, ())}
         found: dict[PartyId, int] = {}
-        newest = {one.party: one for one in self.of(Claim) if one.work == work.id and one.effective <= on
-                  and record_id(one) not in withdrawn}  # fmt: skip
         for one in newest.values():
             if one.party in contributors or one.admitted_by.strip():
-                party = merged.get(one.party, one.party)
+                party = self.merged.get(one.party, one.party)
                 found[party] = max(found.get(party, 0), one.ppm)
         return found
 
-    def disputes(self, work: WorkId, on: date) -> list[tuple[Dispute, Resolution | None]]:
-        resolved = {one.dispute: one for one in self.of(Resolution)}
-        found = [one for one in self.of(Dispute) if one.work == work and one.effective <= on]
-        return [(dispute, resolved.get(dispute.id)) for dispute in found]
+    def disputes(self, work: WorkId) -> list[tuple[Dispute, Resolution | None]]:
+        return [(dispute, self._resolved.get(dispute.id)) for dispute in self._disputes.get(work, ())]
+
+    def divide(self, work: Work, split: Split) -> Division:
+        """The division of a work. `split` is the one in force: agreed, or the default between contributors.
+
+        An agreed split stands; claims beside it reach only what it leaves open, and against it there are disputes.
+        Where nothing was agreed, a contributor's claim takes the place of their default share. Then names are merged,
+        disputed slices are held or go where it was decided, and heirs take their place.
+        """
+        settled = _renamed(split.lines, self.merged)
+        shares, holds = _with_claims(work.id, settled, split.agreed, self.claims(work))
+        for dispute, resolution in self.disputes(work.id):
+            party, claimant = (self.merged.get(one, one) for one in (dispute.party, dispute.claimant))
+            slice_ppm = min(dispute.ppm, shares[party])
+            shares[party] -= slice_ppm
+            if resolution is not None:
+                shares += _renamed(_parts(slice_ppm, resolution.lines).items(), self.merged)
+            elif slice_ppm:
+                holds.append(Hold(dispute.id, slice_ppm, (party, claimant)))
+        final: Counter[PartyId] = Counter()
+        for party, ppm in shares.items():
+            final.update(inherited(party, ppm, self.heirs))
+        rest = PPM - sum(final.values()) - sum(hold.ppm for hold in holds)
+        return Division(work.id, self.on, _lines(final), tuple(holds), rest, split.agreed)
 
 
 def divide_work(work: Work, split: Split, known: Known, on: date) -> Division:
-    """The division of a work on a day. `split` is the one in force then: agreed, or the default between contributors.
-
-    An agreed split stands; claims beside it reach only what it leaves open, and against it there are disputes. Where
-    nothing was agreed, a contributor's claim takes the place of their default share. Then names are merged, disputed
-    slices are held or go where it was decided, and heirs take their place.
-    """
-    merged = known.merged(on)
-    settled = _renamed(split.lines, merged)
-    shares, holds = _with_claims(work.id, settled, split.agreed, known.claims(work, on))
-    for dispute, resolution in known.disputes(work.id, on):
-        party, claimant = (merged.get(one, one) for one in (dispute.party, dispute.claimant))
-        slice_ppm = min(dispute.ppm, shares[party])
-        shares[party] -= slice_ppm
-        if resolution is not None:
-            shares += _renamed(_parts(slice_ppm, resolution.lines).items(), merged)
-        elif slice_ppm:
-            holds.append(Hold(dispute.id, slice_ppm, (party, claimant)))
-    heirs = known.heirs(on)
-    final: Counter[PartyId] = Counter()
-    for party, ppm in shares.items():
-        final.update(inherited(party, ppm, heirs))
-    lines = _lines(final)
-    rest = PPM - sum(final.values()) - sum(hold.ppm for hold in holds)
-    return Division(work.id, on, lines, tuple(holds), rest, split.agreed)
+    """The division of one work on a day; see `Day.divide`."""
+    return Day(known, on).divide(work, split)
 
 
 def inherited(party: PartyId, ppm: int, heirs: Mapping[PartyId, Lines]) -> dict[PartyId, int]:

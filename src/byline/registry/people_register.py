@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from byline.core import Party, PartyId, RegistryError, WorkId, canonical_json, party_id
 from byline.registry import schema
 from byline.registry.database import writing
-from byline.registry.division import Division, Known, divide_work, inherited
+from byline.registry.division import Day, Division, Known, inherited
 from byline.registry.people import (
     KINDS,
     Claim,
@@ -99,8 +99,8 @@ class People:
 
     def divisions_on(self, on: date, as_of: date | None = None) -> dict[WorkId, Division]:
         """The division of every work on a day, by what was known `as_of` another."""
-        known, splits = self.known(as_of), self._registry.splits_on(on)
-        return {work.id: divide_work(work, splits[work.id], known, on) for work in self._registry.works()}
+        day, splits = Day(self.known(as_of), on), self._registry.splits_on(on)
+        return {work.id: day.divide(work, splits[work.id]) for work in self._registry.works()}
 
     def identities(self, party: PartyId) -> tuple[Identity, ...]:
         return tuple(one for one in self.known().of(Identity) if one.party == party)
