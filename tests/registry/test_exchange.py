@@ -257,3 +257,33 @@ def test_endings_name_records_of_any_kind(registry: Registry, database: sa.Engin
     assert len(registry.evidence.in_force(Snapshot, LATER)) == 1
     (ending,) = registry.evidence.history(Ending)
     assert ending.record == Ending(run.id, Why.MISTAKEN, DAY, " typed twice ")
+
+
+GOOD = (
+    "about,expression,effective,until,facts,stated_in\n"
+    '*,MIT,2024-01-01,,"train=permits;commercial=yes",\n'
+    'domain:example.org,"LicenseRef-""a"" b",2024-02-01,2025-01-01,,\n'
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.integers(0, len(GOOD) - 1), st.integers(0, 4), st.binary(max_size=6), st.sampled_from(ENDINGS))
+def test_a_damaged_file_is_told_or_is_a_file(
+    tmp_path_factory: pytest.TempPathFactory, at: int, cut: int, put: bytes, ending: str
+) -> None:
+    """Whatever happens to the bytes of a file: no crash, and either problems and nothing added, or records."""
+    path = tmp_path_factory.getbasetemp() / f"damaged.{ending}"
+    good = GOOD.encode() if ending == "csv" else b'{"about": "*", "expression": "MIT", "effective": "2024-01-01"}\n' * 3
+    at = min(at, len(good) - 1)
+    path.write_bytes(good[:at] + put + good[at + cut :])
+    added, rows, problems = import_records(damaged_register(tmp_path_factory), "licences", path, TODAY)
+    assert not (added and problems) and added <= rows
+
+
+def damaged_register(factory: pytest.TempPathFactory, kept: list[sa.Engine] = []) -> sa.Engine:  # noqa: B006
+    """One for all damaged files; adding to it is what is tested."""
+    if not kept:
+        folder = factory.mktemp("damaged")
+        kept.append(open_database(folder / "byline.db"))
+        registry_of_two(kept[0], folder)
+    return kept[0]

@@ -109,7 +109,7 @@ def _identities(records: Iterable[Any]) -> list[Any]:
 
 def _shares(home: Home, work: Work, on: date, known: date | None) -> dict[str, Any]:
     people = People(home.journal.engine, home.registry).known(known)
-    division = divide_work(work, home.registry.split_of(work, on), people, on)
+    division = divide_work(work, home.registry.split_of(work.id, on), people, on)
     return {
         "agreed": division.agreed,
         "lines": [{"name": home.names[party], "ppm": ppm} for party, ppm in division.lines],

@@ -169,7 +169,7 @@ class Registry:
         return {AccountId(row.id): row.name for row in self._rows(by_id(schema.accounts))}
 
     def works(self, on: date = date.max) -> tuple[Work, ...]:
-        """By id, with the contributors that are credited on a day; by default with all that ever were."""
+        """By id, with the contributors that are credited on a day; by default with all whose credit has no end."""
         with self._engine.connect() as connection:
             works = read_works(connection)
         return self._credited(works, self.evidence.in_force(Credit, on))
@@ -193,13 +193,13 @@ class Registry:
         table = schema.works
         return {WorkId(row.id): row.seq for row in self._rows(sa.select(table.c.id, table.c.seq).order_by(table.c.seq))}
 
-    def work(self, work_id: WorkId) -> Work:
-        """Raises: RegistryError("no-such-work")."""
+    def work(self, work_id: WorkId, on: date = date.max) -> Work:
+        """With the contributors that are credited on a day. Raises: RegistryError("no-such-work")."""
         with self._engine.connect() as connection:
             found = read_works(connection, schema.works.c.id == work_id)
         if not found:
             raise RegistryError("no-such-work", f"{work_id} is not registered", "`byline register` lists the works")
-        return self._credited(found, self.evidence.in_force(Credit, date.max, about=[work_id]))[0]
+        return self._credited(found, self.evidence.in_force(Credit, on, about=[work_id]))[0]
 
     def text(self, work_id: WorkId) -> str:
         """The text as it was registered, proved by its digest.
@@ -218,16 +218,11 @@ class Registry:
                     in_force[split.work] = split
         return in_force
 
-    def split_of(self, work: Work, day: date) -> Split:
-        """The division of one work in force on `day`, as `splits_on` has it."""
+    def split_of(self, work: WorkId, day: date) -> Split:
+        """The division of one work in force on `day`, as `splits_on` has it. Raises: RegistryError("no-such-work")."""
         with self._engine.connect() as connection:
-            agreed = [split for split in read_splits(connection, work.id) if split.effective <= day]
-        if agreed:
-            return agreed[-1]
-        credits = self.evidence.in_force(Credit, date.max, about=[work.id])
-        later = {(credit.party, credit.role) for credit in credits if credit.effective > day}
-        parts = tuple(part for part in work.contributions if (part.party, part.role) not in later)
-        return equal_split(replace(work, contributions=parts or work.contributions))
+            agreed = [split for split in read_splits(connection, work) if split.effective <= day]
+        return agreed[-1] if agreed else equal_split(self.work(work, day))
 
     def works_titled(self, title: str) -> tuple[Work, ...]:
         """The works of a title, in the order of registration."""
