@@ -237,7 +237,8 @@ def test_everybody_at_once_under_one_head_of_the_log(home, tmp_path):
         (["Ben Okoro", "--period", "October"], "bad-period"),
         (["Ben Okoro", "--why", "999"], "no-such-line"),
         (["Ben Okoro", "--format", "pdf"], "unknown-form"),
-        (["Ben Okoro", "--currency", "usd"], "no-payee"),
+        (["Ben Okoro", "--currency", "usd"], "which-currency"),
+        (["Ben Okoro", "--currency", "usd", "--period", "2026-09", "--to", "out"], "which-currency"),
         (["--to", "out"], "no-period"),
     ],
 )

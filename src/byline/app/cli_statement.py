@@ -64,12 +64,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (statement_command,)
 
 
 def _period(desk: "Desk", party: "Party", name: str | None, currency: str | None) -> "Period":
-    if name:
-        return read_period(name)
-    found = desk.periods(party, desk.currency(party, currency))
-    if not found:
-        raise AppError("no-payee", f"{party.name} has no account in {currency}", "byline statement lists everybody")
-    return found[-1]
+    """The one that was named, or the last in which something happened."""
+    return read_period(name) if name else desk.periods(party, desk.currency(party, currency))[-1]
 
 
 # --- everybody ------------------------------------------------------------------------------------------------

@@ -84,11 +84,13 @@ class Desk:
         raise AppError("no-payee", f"{name!r}: {shown}", "byline statement lists everybody; give the name or the id")
 
     def currency(self, party: Party, wanted: str | None) -> str:
-        """Raises: AppError("which-currency") if the payee has several, or none."""
+        """Raises: AppError("which-currency") if the payee has none in it, or several and none was named."""
         found = self.accounts.currencies(party.id)
-        if wanted or len(found) == 1:
-            return (wanted or found[0]).upper()
-        raise AppError("which-currency", f"{party.name} has accounts in {', '.join(found)}", "give --currency")
+        if wanted and wanted.upper() in found:
+            return wanted.upper()
+        if not wanted and len(found) == 1:
+            return found[0]
+        raise AppError("which-currency", f"{party.name} has accounts in {', '.join(found)}", "give one: --currency")
 
     def periods(self, party: Party, currency: str) -> list[Period]:
         """The months in which something happened, oldest first."""
