@@ -1,5 +1,6 @@
 """docs/registry.md names exactly the columns, kinds, roles and commands that the code has."""
 
+import json
 import re
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from byline.registry.catalogue_files import PARTIES
 from byline.registry.evidence_schema import COLUMNS
 from byline.registry.exchange import KINDS, file_columns
 
-PAGE = (Path(__file__).parents[2] / "docs" / "registry.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "registry.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^### ([a-z-]+)\n(.*?)(?=^##)", PAGE, re.MULTILINE | re.DOTALL))
 ROW = re.compile(r"^\| `(\w+)` \| (yes)? ?\| (.+) \|$", re.MULTILINE)
 
@@ -53,3 +55,14 @@ def test_the_words_of_a_column(kind: str, column: str, words: type) -> None:
 def test_the_roles_in_the_text() -> None:
     (listed,) = re.findall(r"\*\*Roles\*\*: (.+?)\.", PAGE, re.DOTALL)
     assert set(listed.replace("\n", " ").split(", ")) == {str(role) for role in Role}
+
+
+def test_the_figures_are_those_of_the_kept_results() -> None:
+    kept = json.loads((ROOT / "benchmarks" / "results" / "registry.json").read_text(encoding="utf-8"))
+    rows = re.findall(r"^\| .+ \| ([\d.]+) \| ([\d.]+) \|$", PAGE.partition("## How fast")[2], re.MULTILINE)
+    sizes = [kept["sizes"][works] for works in ("10000", "100000")]
+    names = [name for name, value in sizes[0].items() if isinstance(value, dict)]
+    shown = {tuple(map(float, row)) for row in rows}
+    digits = {name: 4 if name == "one work" else 1 for name in names}
+    assert shown == {tuple(round(size[name]["cpu"], digits[name]) for size in sizes) for name in names}
+    assert len(rows) == len(names) and kept["commit"] in PAGE and kept["hardware"] in PAGE
