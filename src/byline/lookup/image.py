@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -90,14 +91,14 @@ class ImageIndex:
     def load(cls, path: Path) -> Self:
         """Raises: LookupFault("bad-index")."""
         try:
-            with np.load(path, allow_pickle=False) as kept:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 ends = np.cumsum(kept["sizes"])[:-1]
                 points, descriptors = np.split(kept["points"], ends), np.split(kept["descriptors"], ends)
                 columns = zip(kept["hashes"], kept["qualities"], points, descriptors, strict=False)
                 return cls(
                     [WorkId(str(w)) for w in kept["works"]], [_Picture(h, int(q), p, d) for h, q, p, d in columns]
                 )
-        except (OSError, ValueError, KeyError) as fault:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as fault:
             raise LookupFault("bad-index", f"{path} is damaged: {fault}", "byline index --again") from fault
 
     def search(self, content: bytes, name: str = "the picture", features: bool = True) -> list[ImageMatch]:
