@@ -246,7 +246,7 @@ def test_a_field_that_was_altered_by_hand_is_found(regime, known):
     filing = make_filing(regime, known, every_answer(regime, known), TODAY)
     told = filing.to_json()
     for at, field in enumerate(told["fields"]):
-        if field["state"] != "records" or field["id"] in ("version", "last_update"):
+        if field["state"] != "records" or field["id"] in ("version", "first_made", "last_update"):
             continue
         changed = json.loads(json.dumps(told))
         value = field["value"]
@@ -297,6 +297,8 @@ def test_saying_the_same_again_is_the_same_filing(known):
     assert make_filing(EU, known, {}, TODAY + timedelta(days=9), one) is one
     other = make_filing(EU, known, {"3.2": answer("A list.")}, TODAY, one)
     assert other.version == 2 and other.supersedes == one.digest()
+    later = make_filing(EU, known, {}, TODAY + timedelta(days=9), other)
+    assert later.version == 3 and later.values["first_made"] == str(TODAY) != later.values["last_update"]
 
 
 def test_a_diff_names_what_changed_and_nothing_else(known):

@@ -4,7 +4,7 @@ import copy
 import json
 import re
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import mlcroissant
 import pytest
@@ -145,6 +145,14 @@ def test_dps_has_every_part_that_its_schema_requires(known, unknown):
         assert tree["tree-hashes"][0] == {"algorithm": "sha256", "value": corpus.root} and tree["path"]
         for code in told["provenance"]["generation-method"] + told["use"]["intended-purpose"]:
             assert set(code) == {"code", "description"}
+
+
+def test_a_second_version_of_dps_knows_when_the_first_was_released(known):
+    one = make_filing(DPS, known, {}, TODAY)
+    two = make_filing(DPS, replace(known, tokens=1), {}, TODAY + timedelta(days=3), one)
+    tracking = DPS.document(two, known)["set"]["tracking"]
+    assert tracking["initial-release-date"] == "2026-11-22T00:00:00Z" and tracking["version"] == "2"
+    assert [entry["number"] for entry in tracking["revision-history"]] == ["1", "2"]
 
 
 def test_a_draft_of_dps_leaves_out_what_nobody_has_said(known, unknown):

@@ -9,6 +9,7 @@ from byline.gate import licence_terms
 
 VERSION = (
     Item("version", "", "Version of this filing", Kind.NUMBER),
+    Item("first_made", "", "Date of the first version", Kind.DATE),
     Item("last_update", "", "Date of the last update", Kind.DATE),
 )
 BASE = (

@@ -90,7 +90,10 @@ def document(filing: Filing, corpus: Corpus) -> dict[str, Any]:
 
 
 def _set(filing: Filing, corpus: Corpus) -> dict[str, Any]:
-    at = f"{filing.made.isoformat()}T00:00:00Z"
+    at, first = (f"{day}T00:00:00Z" for day in (filing.made.isoformat(), filing.text("first_made")))
+    history = [{"date": first, "number": "1", "summary": "Made from the register."}]
+    if filing.version > 1:
+        history.append({"date": at, "number": str(filing.version), "summary": "Made again from the register."})
     publisher = {
         "name": filing.text("publisher.name"),
         "namespace": filing.text("publisher.namespace"),
@@ -105,9 +108,9 @@ def _set(filing: Filing, corpus: Corpus) -> dict[str, Any]:
         "tracking": {
             "id": corpus.manifest,
             "current-release-date": at,
-            "initial-release-date": at,
+            "initial-release-date": first,
             "generator": {"date": at, "engine": {"name": "Byline"}},
-            "revision-history": [{"date": at, "number": str(filing.version), "summary": "Made from the register."}],
+            "revision-history": history,
             "status": "draft" if filing.draft else "final",
             "version": str(filing.version),
         },

@@ -104,7 +104,7 @@ class Filing:
             items = {item.id: item for item in regime.items}
             fields = tuple(Field.from_json(field, items) for field in value["fields"])
             names = [field.item.id for field in fields]
-            if len(set(names)) != len(names) or not set(TIMES) <= set(names):
+            if len(set(names)) != len(names) or not {"version", "last_update"} <= set(names):
                 raise CoreError("bad-record", "a field stands twice, or its version is missing")
             if set(value["facts"]) != set(FACTS) or type(value["supersedes"]) is not str:
                 raise CoreError("bad-record", "its facts or what it supersedes have not the right form")
@@ -114,7 +114,7 @@ class Filing:
             raise DisclosureError("not-a-filing", f"not a filing: {fault}", "name a filing.json") from fault
 
 
-TIMES = ("version", "last_update")  # fields that say when a filing was made, not what it says
+TIMES = ("version", "first_made", "last_update")  # fields that say when a filing was made, not what it says
 
 
 def make_filing(
@@ -129,6 +129,7 @@ def make_filing(
     version = before.version + 1 if before else 1
     derived |= {
         "version": Derived(version, "counted by Byline"),
+        "first_made": Derived(_first_made(before) or str(made), "the day the first version was made"),
         "last_update": Derived(str(made), "the day it is made"),
     }
     fields, faults = fill(regime.items, derived, answers)
@@ -137,6 +138,11 @@ def make_filing(
     supersedes = before.digest() if before else ""
     filing = Filing(regime, version, made, corpus.facts(), fields, supersedes)
     return before if before and before.content() == filing.content() else filing
+
+
+def _first_made(before: Filing | None) -> str:
+    """As the version before has it; one of an older form that has no such field was made on its own day."""
+    return before.text("first_made") or str(before.made) if before else ""
 
 
 def refuse(faults: list[Disagreement], regime: Regime) -> None:
