@@ -153,3 +153,17 @@ def test_a_register_moves_whole(place):
             byline("work", TITLE, "--json", "--home", home).last for home in ("byline-home", "../byline-home")
         )
         assert again == first
+
+
+def test_a_training_on_record_is_told_of_its_works_only(place):
+    registered()
+    frozen = byline("freeze", "--json").last
+    header = ["run", "name", "model", "manifest", "manifest_root", "effective", "finished"]
+    run = ["run:1", "autumn", "byline-lm", frozen["manifest"], frozen["root"], "2026-01-02", "2026-01-03"]
+    write_csv(Path("runs.csv"), header, run)
+    assert byline("import", "training-runs", "runs.csv").code == 0
+    river, bread = (byline("work", title, "--json").last for title in (TITLE, "Bread"))
+    assert [(each["name"], each["begun"], each["finished"]) for each in river["runs"]] == [("autumn", *run[-2:])]
+    assert [each["id"] for each in river["manifests"]] == [frozen["manifest"]]
+    assert bread["runs"] == bread["manifests"] == []
+    assert "autumn, model byline-lm, begun 2026-01-02" in byline("work", TITLE).out
