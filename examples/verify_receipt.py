@@ -77,6 +77,9 @@ def document(told, what, name, key):
 
 
 def exclusion(told, name, key):
+    whole = sha256(canonical({part: told[part] for part in told if part not in ("digest", "signature")})).hex()
+    text = f"{told['format']}\n{whole}\n"
+    yield "the proof is signed", whole == told["digest"] and signed(text, told["signature"], name, key)
     yield from document(told["run"], "the run record", name, key)
     yield from document(told["opt_out"], "the opt-out", name, key)
     run, receipt, work = told["run"]["statement"], told["opt_out"], told["work"]

@@ -20,6 +20,7 @@ from byline.core import AppError, BylineError, Verdict, sha256_hex
 from byline.disclosure import (
     create_key,
     prove_growth,
+    seal_exclusion,
     sign_statement,
     verify_exclusion,
     verify_file,
@@ -426,14 +427,21 @@ def test_a_run_signed_under_an_old_head_of_a_forked_log_is_refused(place, proof)
     fork = place.log.__class__(place.path / "fork")
     fork.append_all("filing", [sha256_hex(str(n).encode()) for n in range(40)])
     resigned = sign_statement(body, fork, place.key, "run")
-    assert failed(proof | {"run": resigned}, place.key.public) == ["consistency"]
+    assert failed(sealed(proof | {"run": resigned}, place), place.key.public) == ["consistency"]
 
 
 def test_a_run_that_claims_another_manifest_shows_no_absence(place, proof):
     """An operator who signs a false record must sign it: the paths of the true one do not fit it."""
     lie = {**proof["run"]["statement"], "manifest_root": "00" * 32, "contents_root": "11" * 32}
     resigned = sign_statement(lie, place.log, place.key, "run")
-    assert {"absence", "content"} <= set(failed(proof | {"run": resigned}, place.key.public))
+    assert {"absence", "content"} <= set(failed(sealed(proof | {"run": resigned}, place), place.key.public))
+
+
+def sealed(proof, place):
+    """By an operator who lies, with the right key."""
+    return seal_exclusion(
+        {name: part for name, part in proof.items() if name not in ("digest", "signature")}, place.key
+    )
 
 
 BROKEN = [{}, {"format": "byline-exclusion-1"}, {"run": 7}, {"opt_out": None}, {"in_log": []}, {"absence": {}}]
@@ -518,3 +526,12 @@ def test_a_forked_log_is_refused_by_the_command(place, tmp_path):
     assert "[forked-log]" in run(place, "log", "--since", tmp_path / "seen").err
     with pytest.raises(BylineError):
         prove_growth(place.log, (tmp_path / "seen").read_text(), place.log.checkpoint(place.key), place.key.public)
+
+
+def test_a_no_does_not_fail_because_a_list_of_works_is_missing(place):
+    told_of = {"run": "run:elsewhere", "name": "old", "manifest": "manifest:gone"}
+    (place.path / "trainings/old").mkdir()
+    (place.path / "trainings/old/training.json").write_text(json.dumps(told_of))
+    notice = notice_of(place, "Ada 1", "--by", "Ada Moore")
+    states = {model["name"]: model["state"] for model in told(place, "notice", notice)["models"]}
+    assert states["main"] == "still in the weights" and states["old"].startswith("not known")

@@ -22,6 +22,7 @@ from byline.disclosure import (
     decision_leaves,
     read_checkpoint,
     read_document,
+    seal_exclusion,
     sign_statement,
     write_statement,
 )
@@ -188,7 +189,7 @@ def prove_exclusion(home: "Home", target: str, name: str) -> dict[str, Any]:
     size, index = (head.size if head else 0), receipt["log"]["index"]
     tree = home.log.tree()
     contents = SortedSet(entry.sha256 for entry in manifest.entries)
-    return {
+    parts = {
         "format": EXCLUSION_FORMAT,
         "work": work,
         "run": run,
@@ -200,6 +201,7 @@ def prove_exclusion(home: "Home", target: str, name: str) -> dict[str, Any]:
         "content": contents.prove_absent(sha256),
         "consistency": _hex(tree.consistency(size, run["log"]["size"])),
     }
+    return seal_exclusion(parts, home.key)
 
 
 def _run_record(home: "Home", name: str) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from byline.core import AccountId, Manifest, OptOut, PartyId, RunId, WorkId
+from byline.core import AccountId, Manifest, ManifestId, OptOut, PartyId, RegistryError, RunId, WorkId
 from byline.disclosure import RECEIPT_FORMAT, sign_all, write_statement
+from byline.gate import read_manifest
 from byline.registry import (
     DEFAULT_USES,
     Change,
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from byline.app.home import Home
 
 
-Trainings: TypeAlias = Mapping[RunId, tuple[str, Manifest]]
+# By run: name, and the manifest if this register or its folder has it.
+Trainings: TypeAlias = Mapping[RunId, tuple[str, Manifest | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,8 @@ def adopt_catalogue(home: "Home", now: datetime) -> int:
 def standing(opt_outs: Iterable[OptOut], given: Iterable[Dossier], on: date) -> tuple[OptOut, ...]:
     """Opt-outs of a catalogue without those whose notice was withdrawn or rejected. A later no of the same day and
     target stands by itself."""
-    ended, alive = set(), set()
+    ended: set[tuple[Target, date]] = set()
+    alive: set[tuple[Target, date]] = set()
     for dossier in given:
         key = (dossier.notice.target, dossier.notice.effective)
         (ended if dossier.ended(on) else alive).add(key)
@@ -202,7 +205,7 @@ def sentence(notice: Notice, by: str, of: str, works: int, found: Sequence[Mappi
         f" {len(inside)} trained model{' contains' if len(inside) == 1 else 's contain'} some of them: that is still "
         "in the weights, nothing has been removed yet, and removal is owed."
         if inside
-        else " No model trained here contains any of them."
+        else " No model trained here is known to contain any of them."
     )
     return f"{by} says no to {what} {span}. It holds at once for new training and reaches {reached}.{owed}"
 
@@ -212,34 +215,46 @@ def sentence(notice: Notice, by: str, of: str, works: int, found: Sequence[Mappi
 
 def models(trained: Trainings, works: Iterable[WorkId]) -> list[dict[str, Any]]:
     """For every recorded training: which of the works it contains, and what is owed for it."""
-    wanted, found = set(works), []
-    for run, (name, manifest) in trained.items():
-        inside = sorted(entry.work for entry in manifest.entries if entry.work in wanted)
-        found.append(
-            {
-                "run": run,
-                "name": name,
-                "manifest": manifest.id,
-                "works": inside,
-                "state": "still in the weights" if inside else "not in it",
-                "owed": "removal" if inside else "",
-            }
-        )
-    return found
+    wanted = set(works)
+    return [_model(run, name, manifest, wanted) for run, (name, manifest) in trained.items()]
+
+
+def _model(run: RunId, name: str, manifest: Manifest | None, wanted: set[WorkId]) -> dict[str, Any]:
+    inside = sorted(entry.work for entry in manifest.entries if entry.work in wanted) if manifest else []
+    state = (
+        "still in the weights" if inside else "not in it" if manifest else "not known: its list of works is not here"
+    )
+    return {
+        "run": run,
+        "name": name,
+        "manifest": manifest.id if manifest else None,
+        "works": inside,
+        "state": state,
+        "owed": "removal" if inside else "",
+    }
 
 
 def trainings(home: "Home") -> Trainings:
-    """Finished trainings of this project, by run: name and manifest."""
+    """Finished trainings of this project."""
     from byline.app.home import read_json
 
-    found: dict[RunId, tuple[str, Manifest]] = {}
+    found: dict[RunId, tuple[str, Manifest | None]] = {}
     for path in sorted((home.path / "trainings").glob("*/training.json")):
         told = read_json(path, "byline train", ("run", "manifest", "name"))
-        found[told["run"]] = (told["name"], home.registry.manifest(told["manifest"]))
+        found[told["run"]] = (told["name"], _manifest(home, told["manifest"]))
     for run in home.registry.evidence.in_force(TrainingRun, date.max):
         if run.run not in found:
-            found[run.run] = (run.name, home.registry.manifest(run.manifest))
+            found[run.run] = (run.name, _manifest(home, run.manifest))
     return found
+
+
+def _manifest(home: "Home", name: str) -> Manifest | None:
+    """From the register, or from its file: a no must not fail because a list of works is somewhere else."""
+    try:
+        return home.registry.manifest(ManifestId(name))
+    except RegistryError:
+        path = home.path / "manifests" / f"{name.removeprefix('manifest:')}.json"
+        return read_manifest(path) if path.is_file() else None
 
 
 def is_notice(text: str) -> bool:

@@ -1,7 +1,7 @@
 """What is published: signed statements that anybody can verify offline, and the transparency log that holds them."""
 
 from byline.disclosure.exclusion import FORMAT as EXCLUSION_FORMAT
-from byline.disclosure.exclusion import decision_leaves, verify_exclusion
+from byline.disclosure.exclusion import decision_leaves, seal_exclusion, verify_exclusion
 from byline.disclosure.log import Checkpoint, Leaf, Log, entry_bytes, entry_hash, read_checkpoint
 from byline.disclosure.notes import PublicKey, SigningKey, create_key, load_key, load_public
 from byline.disclosure.pages import seal_page
@@ -50,6 +50,7 @@ __all__ = [
     "publish_tiles",
     "read_checkpoint",
     "read_document",
+    "seal_exclusion",
     "seal_page",
     "sign_all",
     "sign_statement",

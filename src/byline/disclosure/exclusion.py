@@ -1,11 +1,12 @@
 """Proof of exclusion: "my no was in force when run R began, and my work is not in what R was trained on".
 
     {"format", "work", "run": signed, "opt_out": signed, "in_log", "in_force", "decision", "absence", "content",
-     "consistency"}
+     "consistency", "digest", "signature"}
 
 The run's own signed record carries the roots that everything else is proved against: of the manifest, of its contents,
 of the decisions, of the opt-outs in force, and the checkpoint of the log as it stood when the run began. Nothing in the
-file is believed: each part is either signed or a path to something signed, so that a changed byte breaks a check.
+file is believed: each part is either signed or a path to something signed, so that a changed byte breaks a check. The
+whole is signed too, because only the operator's word ties the digest of the file (`content`) to the work.
 
 What the proof rests on: that the operator trained on the manifest it signed, and that it kept the lists in order. Both
 are statements under its signature, and whoever has the manifest can check the second.
@@ -20,11 +21,12 @@ from byline.core import (
     Decision,
     DisclosureError,
     canonical_json,
+    digest,
     leaf_hash,
     verify_consistency,
 )
 from byline.disclosure.log import Checkpoint, entry_hash, read_checkpoint
-from byline.disclosure.notes import PublicKey
+from byline.disclosure.notes import PublicKey, SigningKey
 from byline.disclosure.sets import verify_absent, verify_member, verify_path
 from byline.disclosure.statements import verify_document
 from byline.disclosure.verification import Check, Verification
@@ -42,7 +44,15 @@ FIELDS = (
     "absence",
     "content",
     "consistency",
+    "digest",
+    "signature",
 )
+
+
+def seal_exclusion(parts: Mapping[str, Any], key: SigningKey) -> dict[str, Any]:
+    """The parts of a proof, signed as a whole."""
+    sealed = digest(dict(parts))
+    return {**parts, "digest": sealed, "signature": key.sign(f"{FORMAT}\n{sealed}\n")}
 
 
 def verify_exclusion(told: Mapping[str, Any], key: PublicKey) -> Verification:
@@ -171,6 +181,16 @@ def _check_consistency(told: Mapping[str, Any], key: PublicKey) -> _Fault:
     return f"the log of {new.size} leaves does not continue the one of {old.size}", "/consistency"
 
 
+def _check_whole(told: Mapping[str, Any], key: PublicKey) -> _Fault:
+    """Every part is held by a check of its own, but for the digest of the file, which is named if nothing else is."""
+    found = digest({name: part for name, part in told.items() if name not in ("digest", "signature")})
+    stated = told["digest"]
+    if key.accepts(f"{FORMAT}\n{stated}\n", told["signature"]):
+        return ("", "") if stated == found else ("the proof is not the one that was signed", "/content/word")
+    where = "/digest" if key.accepts(f"{FORMAT}\n{found}\n", told["signature"]) else "/signature"
+    return f"the proof is not signed as a whole by {key.name}", where
+
+
 def _canonical(path: Any) -> bool:
     return all(bytes.fromhex(node).hex() == node for node in path)
 
@@ -183,6 +203,7 @@ _CHECKS: dict[str, Callable[[Mapping[str, Any], PublicKey], _Fault]] = {
     "absence": _check_absence,
     "content": _check_content,
     "consistency": _check_consistency,
+    "whole": _check_whole,
 }
 _HOLDS = {
     "run": "the record of the run is whole, signed and in the log",
@@ -194,6 +215,7 @@ _HOLDS = {
     "absence": "the work is not in the manifest of the run",
     "content": "no file with this digest is in the manifest of the run",
     "consistency": "the log was only ever added to between the run's start and its record",
+    "whole": "the proof as a whole is the one that was signed",
 }
 
 
