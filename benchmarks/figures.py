@@ -2,6 +2,7 @@
 
     python benchmarks/figures.py                              # README.md from benchmarks/results/
     python benchmarks/figures.py byline-demo/summary.json     # keep the summary of a demo first
+    python benchmarks/figures.py attacks FILE "What was attacked."    # keep what `byline attack --json` printed
 
 A test compares the README with what this prints.
 """
@@ -19,6 +20,7 @@ README = ROOT / "README.md"
 DEMO = ROOT / "benchmarks" / "results" / "demo.json"
 START, END = "<!-- figures -->\n", "<!-- /figures -->\n"
 BENCH_START, BENCH_END = "<!-- bench -->\n", "<!-- /bench -->\n"
+ATTACK_START, ATTACK_END = "<!-- attacks -->\n", "<!-- /attacks -->\n"
 RESULTS = ROOT / "benchmarks" / "results"
 TASKS = {
     "finetune": "language model, trained on from a base model; 20 presidents",
@@ -140,13 +142,39 @@ def between(text, start, end, figures):
     return f"{before}{start}{figures}{end}{after}"
 
 
+def attacks(path=RESULTS / "attack.json"):
+    """Markdown of the attacks: what `byline attack --json` printed, kept with `keep`."""
+    if not path.is_file():
+        return "Not measured yet: `byline attack --json`.\n"
+    told = json.loads(path.read_text(encoding="utf-8"))
+    lines = ["| attack | gain without defences | with | bound | what it is |", "|---|---|---|---|---|"]
+    for name, each in told["attacks"].items():
+        over = ", exceeded" if each["gain_defended"] > each["bound"] else ""
+        gains = (f"{each['gain_undefended']:.2f}", f"**{each['gain_defended']:.2f}**", f"{each['bound']:.2f}{over}")
+        lines.append(f"| {name} | {' | '.join(gains)} | {each['says']} |")
+    made = f"{told['world']} {told['date']}, commit {told['commit']}, {told['hardware']}."
+    return "\n".join([*lines, "", made]) + "\n"
+
+
 def written(text, path=DEMO):
     """The README's text with the figures of the kept results, if there are any, in their places."""
     demo = table(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else "Not measured yet: `make demo`.\n"
+    text = between(text, ATTACK_START, ATTACK_END, attacks())
     return between(between(text, START, END, demo), BENCH_START, BENCH_END, bench())
 
 
+def keep_attacks(printed, world, to=RESULTS / "attack.json"):
+    """What `byline attack --json` printed, with the world that it says was attacked."""
+    part = to.with_name(to.name + ".part")
+    told = json.loads(Path(printed).read_text(encoding="utf-8").splitlines()[-1])
+    part.write_text(json.dumps({"world": world, "attacks": told}), encoding="utf-8")
+    keep(part, to)
+    part.unlink()
+
+
 if __name__ == "__main__":
-    if sys.argv[1:]:
+    if sys.argv[1:2] == ["attacks"]:
+        keep_attacks(*sys.argv[2:])
+    elif sys.argv[1:]:
         keep(sys.argv[1])
     README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -2,13 +2,19 @@
 
 import itertools
 import json
+import math
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from byline.app import attack_corpus
 from byline.app.attack import ATTACKS, run_attacks
-from byline.app.attack_corpus import examples_of, influence, small_world
+from byline.app.attack_corpus import influence, small_world
+from byline.app.attack_run import Book, period_queries, spans_by_example
 from byline.app.cli import app
+from byline.app.home import Home
+from byline.app.model import Training
 
 
 @pytest.fixture(scope="module")
@@ -25,14 +31,10 @@ def test_no_gain_is_above_its_bound_and_the_attacks_are_real(outcomes):
 
 
 def test_influence_is_the_derivative_by_an_example_s_weight():
-    import math
-
-    from byline.app import attack_corpus
-
     world = small_world(authors=2, words=130, outputs=2)
-    works = [upload.work() for upload in world.uploads]
-    texts = {work.id: " ".join(upload.words) for work, upload in zip(works, world.uploads, strict=True)}
-    examples = examples_of(works, texts)
+    uploads = {upload.work().id: upload for upload in world.uploads}
+    texts = {work: upload.text for work, upload in uploads.items()}
+    examples = [example for work, upload in uploads.items() for example in upload.examples(work)]
     spans = [texts[e.work][e.start : e.end].split(" ") for e in examples]
     befores = {before for span in spans for before in span[:-1]}
 
@@ -59,3 +61,25 @@ def test_the_command_tells_it_as_json():
     told = json.loads(done.stdout.splitlines()[-1])
     assert done.exit_code == 0
     assert all({"gain_undefended", "gain_defended", "bound"} <= set(each) for each in told.values())
+
+
+def test_a_finished_run_is_attacked_with_its_own_scores(project):
+    done = project("attack", "--name", "main", "--json")
+    told = json.loads(done.out.splitlines()[-1])
+    assert set(told) == {*ATTACKS, "self-prompting", "machine-written"}
+    for name in ("duplicate-stuffing", "sock-puppets", "self-prompting"):
+        assert told[name]["gain_defended"] <= told[name]["bound"], name
+    assert all(each["attacker"] for each in told.values())
+    above = [name for name, each in told.items() if each["gain_defended"] > each["bound"]]
+    assert done.code == (1 if above else 0)
+    assert told == json.loads(project("attack", "--name", "main", "--json").out.splitlines()[-1])
+
+
+def test_a_made_up_span_scores_as_a_recorded_one_of_the_same_text_does(project):
+    """The finished model reads a span again: on average as large as what the run recorded of it, and the same way."""
+    training = Training.open(Home.open(project.home), "main")
+    book = Book(training, period_queries(training))
+    spans = list(spans_by_example(training).values())
+    again_QN, recorded_QN = book.scale * book._raw(spans), book._recorded_QN
+    assert np.sqrt((again_QN**2).mean()) == pytest.approx(float(np.sqrt((recorded_QN**2).mean())), rel=0.05)
+    assert np.corrcoef(again_QN.ravel(), recorded_QN.ravel())[0, 1] > 0.1

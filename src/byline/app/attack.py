@@ -1,15 +1,17 @@
-"""Attacks on the pay, each made for real on a small world, with and without the defences: what does cheating bring?
+"""Attacks on the pay, each made for real, with and without the defences: what does cheating bring?
 
 The gain is the attacker's income after the attack over the income of the same attacker playing fair, under the same
 rules. For self-prompting it is what comes back of the money that was spent. `bound` is what we claim that the defended
-gain does not exceed; a test holds every attack to it on several worlds.
+gain does not exceed; tests hold every attack to it, in small worlds (`attack_corpus`) and on a finished run
+(`attack_run`).
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from byline.app.attack_corpus import ATTACKER, POLICY, SPAN, Upload, World, pay, small_world
+from byline.app.attack_corpus import ATTACKER, World, small_world, spans_of
+from byline.app.attack_pay import POLICY, Market, Upload, pay
 from byline.core import PPM, Record
 
 SLACK_PPM = 50_000
@@ -28,125 +30,148 @@ class Outcome(Record):
     says: str
 
 
-Attack = Callable[[World, random.Random], World]
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Uploads before the attack, and who attacks whom: `victims` in the order in which they are worth copying."""
+
+    uploads: tuple[Upload, ...]
+    attacker: str
+    victims: tuple[Upload, ...]
+
+    @property
+    def own(self) -> Upload:
+        """The attacker's longest work."""
+        mine = [upload for upload in self.uploads if upload.purse == self.attacker]
+        return max(mine, key=lambda upload: len(upload.spans))
+
+    def and_also(self, more: Sequence[Upload]) -> "Scene":
+        return replace(self, uploads=self.uploads + tuple(more))
+
+    def puppets(self, what: str, texts: Sequence[tuple[str, ...]]) -> list[Upload]:
+        return [Upload(f"Puppet {n}", f"{what} {n}", spans, self.attacker) for n, spans in enumerate(texts)]
+
+
+Attack = Callable[[Scene, random.Random], Scene]
 
 
 def run_attacks(seed: int = 0) -> dict[str, Outcome]:
-    """Every attack on one world."""
+    """Every attack on one small world."""
     world = small_world(seed)
-    fair = {defended: pay(world, defended=defended)[ATTACKER] for defended in (False, True)}
+    scene = Scene(world.uploads, ATTACKER, world.uploads[:3])
+    found = outcomes(scene, world.market(), ATTACKS, random.Random(seed))
+    return {**found, "self-prompting": self_prompting(world)}
+
+
+def outcomes(scene: Scene, market: Market, attacks: Mapping[str, "Entry"], chance: random.Random) -> dict[str, Outcome]:
+    """What each attack brings this attacker; `market` knows the score of every span that an attack makes."""
+    fair = {on: pay(replace(market, uploads=scene.uploads), defended=on)[scene.attacker] for on in (False, True)}
     found = {}
-    for name, (attack, bound, says) in ATTACKS.items():
-        attacked = attack(world, random.Random(seed))
-        gains = [pay(attacked, defended=on).get(ATTACKER, 0) * PPM // fair[on] for on in (False, True)]
-        found[name] = Outcome(gains[0], gains[1], bound(world, attacked), says)
-    found["self-prompting"] = self_prompting(world)
+    for name, (attack, bound, says) in attacks.items():
+        attacked = attack(scene, random.Random(chance.random()))
+        after = replace(market, uploads=attacked.uploads)
+        gains = [pay(after, defended=on).get(scene.attacker, 0) * PPM // max(1, fair[on]) for on in (False, True)]
+        found[name] = Outcome(gains[0], gains[1], bound(scene, attacked), says)
     return found
 
 
 # --- the attacks ----------------------------------------------------------------------------------------------
 
 
-def duplicate_stuffing(world: World, chance: random.Random) -> World:
-    mine = _own(world)
-    return _with(world, [replace(mine, title=f"{mine.title}, edition {n}") for n in range(2, COPIES)])
+def duplicate_stuffing(scene: Scene, chance: random.Random) -> Scene:
+    mine = scene.own
+    return scene.and_also([replace(mine, title=f"{mine.title}, edition {n}") for n in range(2, COPIES)])
 
 
-def sock_puppets(world: World, chance: random.Random) -> World:
-    mine = _own(world)
-    return _with(world, [replace(mine, name=f"Puppet {n}", title=f"Tale {n}") for n in range(COPIES)])
+def sock_puppets(scene: Scene, chance: random.Random) -> Scene:
+    return scene.and_also(scene.puppets("Tale", [scene.own.spans] * COPIES))
 
 
-def near_duplicates(world: World, chance: random.Random) -> World:
+def near_duplicates(scene: Scene, chance: random.Random) -> Scene:
     """Another author's work with one word in twenty changed, under several names."""
-    victim = world.uploads[0]
-    copies = [_edited(victim.words, 0.05, chance) for _ in range(COPIES)]
-    return _with(world, [Upload(f"Puppet {n}", f"Tale {n}", words, ATTACKER) for n, words in enumerate(copies)])
+    spans = scene.victims[0].spans
+    return scene.and_also(scene.puppets("Tale", [_edited(spans, 0.05, chance) for _ in range(COPIES)]))
 
 
-def excerpt(world: World, chance: random.Random) -> World:
+def excerpt(scene: Scene, chance: random.Random) -> Scene:
     """A chapter out of each of three works, put into a work of the attacker's own, so that no two works are near."""
-    mine, size = _own(world), 300
-    stolen = [word for victim in world.uploads[:3] for word in victim.words[size : 2 * size]]
-    middle = len(mine.words) // 2 // SPAN * SPAN
-    longer = replace(mine, words=(*mine.words[:middle], *stolen, *mine.words[middle:]))
-    return replace(world, uploads=tuple(longer if one == mine else one for one in world.uploads))
+    mine = scene.own
+    size = max(2, len(mine.spans) // 5)
+    stolen = [span for victim in scene.victims for span in victim.spans[size : 2 * size]]
+    middle = len(mine.spans) // 2
+    longer = replace(mine, spans=(*mine.spans[:middle], *stolen, *mine.spans[middle:]))
+    return replace(scene, uploads=tuple(longer if one == mine else one for one in scene.uploads))
 
 
-def slicing(world: World, chance: random.Random) -> World:
-    """The attacker's one work cut into several, each under another name."""
-    mine, size = _own(world), SPAN * 4
-    parts = [mine.words[at : at + size] for at in range(0, len(mine.words), size)]
-    rest = tuple(one for one in world.uploads if one != mine)
-    puppets = tuple(Upload(f"Puppet {n}", f"Part {n}", part, ATTACKER) for n, part in enumerate(parts))
-    return replace(world, uploads=rest + puppets)
+def slicing(scene: Scene, chance: random.Random) -> Scene:
+    """The attacker's longest work cut into several, each under another name."""
+    mine = scene.own
+    size = max(1, len(mine.spans) // 6)
+    parts = [mine.spans[at : at + size] for at in range(0, len(mine.spans), size)]
+    rest = replace(scene, uploads=tuple(one for one in scene.uploads if one != mine))
+    return rest.and_also(scene.puppets("Part", parts))
 
 
-def outlier_works(world: World, chance: random.Random) -> World:
-    """Works of common words in no order: they influence nothing, and hope for the noise of a measurement."""
-    words = [word for upload in world.uploads for word in upload.words]
-    junk = [tuple(chance.choice(words) for _ in range(SPAN * 2)) for _ in range(COPIES)]
-    return _with(world, [Upload(f"Puppet {n}", f"Poem {n}", text, ATTACKER) for n, text in enumerate(junk)])
+def outlier_works(scene: Scene, chance: random.Random) -> Scene:
+    """Works of common words in no order: they influence nothing, and hope for the prior and for noise."""
+    words = [word for upload in scene.uploads for word in upload.words]
+    junk = [spans_of([chance.choice(words) for _ in range(300)]) for _ in range(COPIES)]
+    return scene.and_also(scene.puppets("Poem", junk))
 
 
 def self_prompting(world: World) -> Outcome:
-    """The attacker buys outputs that quote the attacker: what comes back of what was spent?
-
-    Undefended, all money is one pool: outputs bought for a tenth of it draw from all of it. Defended, a payment pays by
-    its own outputs alone, so that commission and reserve are lost at least.
-    """
-    mine, count = _own(world).words, len(world.outputs)
+    """The attacker buys outputs that quote the attacker."""
+    mine, count = next(one.words for one in world.uploads if one.name == ATTACKER), len(world.outputs)
     quotes = tuple(mine[at : at + 50] for at in range(0, 50 * count, 50) if len(mine[at : at + 50]) > 1)
-    alone = replace(world, outputs=quotes)
-    pooled = replace(world, outputs=world.outputs + quotes)
+    markets = (replace(world, outputs=said).market() for said in (world.outputs, world.outputs + quotes, quotes))
+    return bought_outputs(ATTACKER, *markets)
+
+
+def bought_outputs(attacker: str, fair: Market, pooled: Market, alone: Market) -> Outcome:
+    """Outputs bought for a tenth of the pool: what comes back of what was spent?
+
+    Undefended, all money is one pool: the outputs draw from all of it. Defended, a payment pays by its own outputs
+    alone, so that commission and reserve are lost at least.
+    """
     pool, spent = 10**12, 10**12 // 10
-    fair = pay(world, defended=False, revenue_nano=pool)[ATTACKER]
-    gained = pay(pooled, defended=False, revenue_nano=pool + spent)[ATTACKER] - fair
-    returned = pay(alone, defended=True, revenue_nano=spent)[ATTACKER]
+    before = pay(fair, defended=False, revenue_nano=pool).get(attacker, 0)
+    gained = pay(pooled, defended=False, revenue_nano=pool + spent).get(attacker, 0) - before
+    returned = pay(alone, defended=True, revenue_nano=spent).get(attacker, 0)
     bound = PPM - POLICY.commission_ppm - POLICY.reserve_ppm
     says = "outputs quoting oneself are bought for a tenth of the pool; the gain is what comes back of the money"
     return Outcome(gained * PPM // spent, returned * PPM // spent, bound, says)
 
 
-def _own(world: World) -> Upload:
-    return next(upload for upload in world.uploads if upload.name == ATTACKER)
-
-
-def _with(world: World, more: list[Upload]) -> World:
-    return replace(world, uploads=world.uploads + tuple(more))
-
-
-def _edited(words: tuple[str, ...], part: float, chance: random.Random) -> tuple[str, ...]:
-    return tuple(chance.choice(words) if chance.random() < part else word for word in words)
+def _edited(spans: tuple[str, ...], part: float, chance: random.Random) -> tuple[str, ...]:
+    words = " ".join(spans).split(" ")
+    return tuple(
+        " ".join(chance.choice(words) if chance.random() < part else word for word in span.split(" ")) for span in spans
+    )
 
 
 # --- what is claimed ------------------------------------------------------------------------------------------
 
 
-def _nothing(world: World, attacked: World) -> int:
+def nothing(scene: Scene, attacked: Scene) -> int:
     return PPM + SLACK_PPM
 
 
-def _diluted(world: World, attacked: World) -> int:
+def diluted(scene: Scene, attacked: Scene) -> int:
     """The stolen passages earn nothing, but a model that reads them twice is another model, and its influences move."""
     return PPM + 2 * SLACK_PPM
 
 
-def _by_length(world: World, attacked: World) -> int:
+def by_length(scene: Scene, attacked: Scene) -> int:
     """A prior by length pays for length, also where it is junk: the attacker's words after over those before."""
-    before, after = (sum(len(one.words) for one in w.uploads if one.purse == ATTACKER) for w in (world, attacked))
+    before, after = (sum(len(u.words) for u in s.uploads if u.purse == scene.attacker) for s in (scene, attacked))
     return after * PPM // before + SLACK_PPM
 
 
-ATTACKS: dict[str, tuple[Attack, Callable[[World, World], int], str]] = {
-    "duplicate-stuffing": (duplicate_stuffing, _nothing, "one's own work handed in again and again"),
-    "sock-puppets": (sock_puppets, _nothing, "one's own work handed in under many names"),
-    "near-duplicates": (near_duplicates, _nothing, "another's work, one word in twenty changed, under many names"),
-    "excerpt": (excerpt, _diluted, "three stolen chapters inside one's own work"),
-    "slicing": (slicing, _nothing, "one's own work cut into many"),
-    "outlier-works": (
-        outlier_works,
-        _by_length,
-        "many works of words in no order: a prior by length pays for length",
-    ),
+Entry = tuple[Attack, Callable[[Scene, Scene], int], str]
+ATTACKS: dict[str, Entry] = {
+    "duplicate-stuffing": (duplicate_stuffing, nothing, "one's own work handed in again and again"),
+    "sock-puppets": (sock_puppets, nothing, "one's own work handed in under many names"),
+    "near-duplicates": (near_duplicates, nothing, "another's work, one word in twenty changed, under many names"),
+    "excerpt": (excerpt, diluted, "three stolen chapters inside one's own work"),
+    "slicing": (slicing, nothing, "one's own work cut into many"),
+    "outlier-works": (outlier_works, by_length, "works of words in no order; a small catalogue cannot tell"),
 }

@@ -1,6 +1,6 @@
 """`byline payout` and `byline attack`: paying people, reading what the bank says, and what cheating would bring."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +16,7 @@ from byline.app.terminal import (
     DayOption,
     HomeOption,
     JsonOption,
+    bars,
     day,
     err,
     out,
@@ -69,20 +70,38 @@ def payout_command(
 
 
 def attack_command(
-    seed: Annotated[int, typer.Option(help="Another small world.")] = 0, as_json: JsonOption = False
+    name: Annotated[
+        str | None, typer.Option(help="Attack this finished training of the project, not a small world.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another small world, or other draws.")] = 0,
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Attack the pay in every known way, in a small world made for it. Exit code 1 if a gain is above its bound."""
-    from byline.app.attack import run_attacks
-
-    found = run_attacks(seed)
+    """Attack the pay in every known way: a small world, or a finished run (--name). Exit code 1 above a bound."""
+    found = _attacked(Home.open(home, database), name, seed) if name else _small(seed)
     if not as_json:
         out.print(attack_table(found))
-    gains = {name: _ratios(outcome) for name, outcome in found.items()}
-    above = [name for name, each in found.items() if each.gain_defended_ppm > each.bound_ppm]
+    gains = {attack: _ratios(outcome) for attack, outcome in found.items()}
+    above = [attack for attack, each in found.items() if each.gain_defended_ppm > each.bound_ppm]
     sentence = f"Above the bound: {', '.join(above)}." if above else "No attack gains more than its bound."
     say(as_json, gains, sentence)
     if above:
         raise typer.Exit(1)
+
+
+def _small(seed: int) -> "Mapping[str, Outcome]":
+    from byline.app.attack import run_attacks
+
+    return run_attacks(seed)
+
+
+def _attacked(home: Home, name: str, seed: int) -> "Mapping[str, Outcome]":
+    from byline.app.attack_run import attack_training
+    from byline.app.model import Training
+
+    with bars() as progress:
+        return attack_training(Training.open(home, name), seed, progress)
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (payout_command, attack_command)
@@ -164,7 +183,8 @@ def _show(problems: list[Problem]) -> None:
 
 def _ratios(outcome: "Outcome") -> dict[str, Any]:
     names = ("gain_undefended", "gain_defended", "bound")
-    return {**{name: getattr(outcome, f"{name}_ppm") / 1e6 for name in names}, "says": outcome.says}
+    told = {**{name: getattr(outcome, f"{name}_ppm") / 1e6 for name in names}, "says": outcome.says}
+    return told | ({"attacker": outcome.attacker} if hasattr(outcome, "attacker") else {})
 
 
 def payout_table(shown: dict[str, Any]) -> Table:
@@ -177,7 +197,7 @@ def payout_table(shown: dict[str, Any]) -> Table:
     return table
 
 
-def attack_table(found: "dict[str, Outcome]") -> Table:
+def attack_table(found: "Mapping[str, Outcome]") -> Table:
     table = Table("attack", "gain without", "gain with defences", "bound", "what it is", box=None)
     for name, each in found.items():
         gains = (each.gain_undefended_ppm, each.gain_defended_ppm, each.bound_ppm)

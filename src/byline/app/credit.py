@@ -1,10 +1,10 @@
 """Whose work a training example is credited to: its own, or the earlier one that its passage was taken from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from byline.app.home import Home, cluster_of, in_order_of_registration, read_json, write_json
-from byline.core import ClusterId, Example, Manifest, ShareTable
+from byline.core import ClusterId, Example, Manifest, ShareTable, WorkId, cluster_id
 from byline.gate import Excerpt, credited_works, find_excerpts, own_lengths
 from byline.ledger import Stake, canonical_stakes
 
@@ -26,8 +26,13 @@ def excerpts_of(home: Home, manifest: Manifest) -> tuple[Excerpt, ...]:
 
 def credited_clusters(home: Home, manifest: Manifest, examples: Iterable[Example]) -> list[ClusterId]:
     """The cluster that each example's influence is paid to; NOBODY if what it was taken from was not trained on."""
-    clusters = cluster_of(manifest)
-    return [clusters.get(work, NOBODY) for work in credited_works(examples, excerpts_of(home, manifest))]
+    return paid_clusters(credited_works(examples, excerpts_of(home, manifest)), cluster_of(manifest))
+
+
+def paid_clusters(works: Iterable[WorkId], clusters: Mapping[WorkId, ClusterId]) -> list[ClusterId]:
+    """The cluster of each work if the work is the one that the cluster is named after, else NOBODY: a second edition,
+    handed in by the same people, was trained on as well, and would else double what the first one earns."""
+    return [own if (own := clusters.get(work, NOBODY)) == cluster_id(work) else NOBODY for work in works]
 
 
 def without_nobody(shares: ShareTable) -> ShareTable:

@@ -29,7 +29,7 @@ from byline.core import (
     WorkId,
 )
 from byline.disclosure import Log, SigningKey, create_key, load_key
-from byline.gate import Clusters, decide_all, find_clusters, freeze, write_manifest
+from byline.gate import Clusters, decide_all, find_clusters, find_disorder, freeze, hold_disordered, write_manifest
 from byline.ledger import Journal, open_journal
 from byline.registry import Block, Counts, Notices, Reached, Registry, blocks, open_database, read_catalogue
 
@@ -157,11 +157,22 @@ def check(home: Home, on: date, law: Mapping[WorkId, Decision] | None = None) ->
     works = in_order_of_registration(home)
     if not works:
         raise AppError("nothing-registered", f"{home.path} holds no works", "byline register CATALOGUE")
-    clusters = find_clusters(works, {work.id: home.registry.text(work.id) for work in works})
+    texts = {work.id: home.registry.text(work.id) for work in works}
+    clusters = find_clusters(works, texts)
     reserved = reserved_works(home, works, on)
     decisions = decide_all(works, clusters, home.opt_outs(on), on, law, home.blocks(on), reserved)
+    seen = looked_at(home)
+    decisions = hold_disordered(decisions, [one for one in find_disorder(works, texts) if one.work not in seen])
     home.registry.save_decisions(decisions, on)
     return decisions, clusters
+
+
+def looked_at(home: Home) -> set[str]:
+    """Works that a person has looked at and that are not to be held for the order of their words: ids in reviewed.txt
+    of the project folder, one a line; what follows a # says who and why."""
+    path = home.path / "reviewed.txt"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return {line.partition("#")[0].strip() for line in lines} - {""}
 
 
 def freeze_manifest(home: Home, on: date, law: Mapping[WorkId, Decision] | None = None) -> Manifest:

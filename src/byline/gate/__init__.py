@@ -17,10 +17,12 @@ from byline.gate.manifest import (
     verify_manifest,
     write_manifest,
 )
+from byline.gate.order import Disorder, find_disorder, hold_disordered
 
 __all__ = [
     "AbsenceProof",
     "Clusters",
+    "Disorder",
     "Excerpt",
     "LicenceReading",
     "LicenceTerms",
@@ -31,8 +33,10 @@ __all__ = [
     "decide",
     "decide_all",
     "find_clusters",
+    "find_disorder",
     "find_excerpts",
     "freeze",
+    "hold_disordered",
     "licence_terms",
     "own_lengths",
     "prove_absence",

@@ -4,6 +4,10 @@ Works are compared by their runs of five words. What is measured is containment,
 chapter lifted out of a book counts as a copy of it. It sees through case, punctuation, layout and invisible
 characters; it does not see through translation, paraphrase, look-alike letters, or a work stitched together from
 small pieces of many.
+
+Not by ISCC text codes (ISO 24138), though they are quick to compare. Measured on addresses with real edits, at as many
+false alarms: there is no kind of edit of which they find more than the passage search (`excerpts`) does, and they miss
+four in five copies of a fifth of a work (benchmarks/duplicates.py). They are for finding a whole work by its number.
 """
 
 import hashlib
