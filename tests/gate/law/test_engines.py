@@ -32,6 +32,7 @@ from byline.gate.law import (
 from byline.gate.law.condition import Every, Question, Some, holds, negation
 from byline.gate.law.pack import Pack, Rule
 from byline.gate.law.ruling import SEVERITY
+from byline.gate.law.table import ToCheck, _to_check
 
 WORDS = vocabulary()
 NUMBERS = (0, 23, 24, 25, 3999, 4000, 50_000, 50_001, 959_999, 960_000, 979_999, 980_000, 1_000_000)
@@ -378,9 +379,13 @@ def test_cedar_in_another_process_comes_to_the_same_and_would_notice(monkeypatch
     table, packs = FactTable.of([CLEAN, LICENSED]), load_packs(["EU"])
     here, there = (judge_all(table, packs, ON, cedar=True, processes=count) for count in (0, 1))
     assert [there.of(n) for n in range(2)] == [here.of(n) for n in range(2)]
-    wrong = ([Outcome.DENY], [LICENSED])
-    monkeypatch.setattr("byline.gate.law.table._to_check", lambda *arguments: wrong)
-    for processes in (0, 1):
+    true = _to_check(table, judge(table, packs[0], ON, cedar=False), ON, Reading.PLAIN)
+    rule, facts, answers = next(each for each in true.rules if True in each[2])
+    turned = tuple({True: False, False: None, None: True}[answer] for answer in answers)
+    wholly = ToCheck((), (LICENSED,), (Outcome.DENY,))
+    in_a_rule = ToCheck(((rule, facts, turned),), (), ())
+    for wrong, processes in itertools.product((wholly, in_a_rule), (0, 1)):
+        monkeypatch.setattr("byline.gate.law.table._to_check", lambda *arguments, wrong=wrong: wrong)
         with pytest.raises(GateError) as caught:
             judge_all(table, packs, ON, cedar=True, processes=processes)
         assert caught.value.code == "engines-differ"

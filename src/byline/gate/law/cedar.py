@@ -25,6 +25,7 @@ from byline.gate.law.vocabulary import Fact, Facts, Value, vocabulary
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _ACTIONS = ("train", "consider")
+_ANYBODY = "\npermit(principal, action, resource);\n"
 _REQUEST = {"principal": 'Operator::"operator"', "resource": 'Work::"work"'}
 
 
@@ -71,9 +72,29 @@ class CedarEngine:
                 says = f"{self.pack.jurisdiction}: read as {ours}, by Cedar {outcome}, for {dict(facts)}"
                 raise GateError("engines-differ", says, "use neither; report it with these facts")
 
+    def check_rule(
+        self, rule: Rule, answers: Sequence[bool | None], vectors: Sequence[Facts], on: date, reading: Reading
+    ) -> None:
+        """Hold our answers to one rule (None: undecided) against its policies alone, for facts that it reads.
+
+        Raises: GateError("engines-differ") naming rule and facts.
+        """
+        contexts = [_context(self.pack, facts, on, reading) for facts in vectors]
+        for action, text in _policies(rule):
+            forbids = text.find("\nforbid") >= 0
+            alone = self._cedar.PolicySet.from_str(text + (_ANYBODY if forbids else ""))
+            certain = (action == "train") is not forbids
+            for answer, allowed, facts in zip(answers, self._ask(action, contexts, alone), vectors, strict=True):
+                if (allowed is not forbids) is not (answer is True if certain else answer is not False):
+                    says = f"{rule.id}: read as {answer}, by Cedar {allowed} ({action}), for {dict(facts)}"
+                    raise GateError("engines-differ", says, "use neither; report it with these facts")
+
     def _allowed(self, action: str, contexts: Sequence[dict[str, Any]]) -> list[bool]:
+        return self._ask(action, contexts, self._sets[action])
+
+    def _ask(self, action: str, contexts: Sequence[dict[str, Any]], policies: Any) -> list[bool]:
         requests = [_REQUEST | {"action": f'Action::"{action}"', "context": context} for context in contexts]
-        results = self._cedar.is_authorized_batch(requests, self._sets[action], self._no_entities)
+        results = self._cedar.is_authorized_batch(requests, policies, self._no_entities)
         errors = [error for result in results for error in result.diagnostics.errors]
         if errors:
             raise GateError("cedar-failed", f"{self.pack.jurisdiction}: {errors[0]}", "report it with the facts used")

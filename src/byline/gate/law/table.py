@@ -19,13 +19,15 @@ import numpy.typing as npt
 
 from byline.core import GateError
 from byline.gate.law.cedar import CedarEngine
-from byline.gate.law.condition import Question, questions
-from byline.gate.law.pack import Effect, Pack, Reading
+from byline.gate.law.condition import Question, holds, questions
+from byline.gate.law.pack import Effect, Pack, Reading, Rule
 from byline.gate.law.ruling import SEVERITY, Outcome, Ruling, rule_on
 from byline.gate.law.vocabulary import Facts, Value, vocabulary
 
 Codes = npt.NDArray[np.int64]
 _MOST_KEYS = 2**62
+SAMPLE = 200
+"""Distinct vectors, spread over all, whose outcome Cedar is asked as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,11 @@ class FactTable:
         vocabulary().checked(facts)
         same = {name: Column((value,), np.zeros(self.size, dtype=np.int64)) for name, value in facts.items()}
         return FactTable(self.size, {**self.columns, **same})
+
+    def only(self, indices: Codes) -> "FactTable":
+        """The works at these positions."""
+        columns = {name: Column(each.values, each.codes_N[indices]) for name, each in self.columns.items()}
+        return FactTable(len(indices), columns)
 
     def row(self, index: int) -> dict[str, Value]:
         """What is known of one work."""
@@ -124,14 +131,16 @@ class Judged:
 def judge(
     table: FactTable, pack: Pack, on: date, reading: Reading = Reading.PLAIN, *, cedar: bool | None = None
 ) -> Judged:
-    """The rulings of a pack on all works. Each vector that could matter to Cedar is also put to it, and it must agree.
+    """The rulings of a pack on all works. Cedar must agree: on every rule for every distinct answer to its questions,
+    and on the outcome for works that rest on every rule and for a sample of all. Cedar forbids if any prohibition holds
+    and permits only by a permission that holds, so that agreement on each rule is agreement on each vector.
 
     `cedar`: None asks Cedar if cedarpy is installed; True demands it; False leaves it out.
     Raises: GateError("engines-differ"), GateError("rights-missing") and those of `CedarEngine`.
     """
     judged = _read(table, pack, on, reading)
     if _wanted(cedar):
-        _check(pack, *_to_check(table, judged, on, reading), on, reading)
+        _check(pack, _to_check(table, judged, on, reading), on, reading)
     return judged
 
 
@@ -141,18 +150,45 @@ def _read(table: FactTable, pack: Pack, on: date, reading: Reading) -> Judged:
     return Judged(pack, rulings, first_V, which_N)
 
 
-def _to_check(table: FactTable, judged: Judged, on: date, reading: Reading) -> tuple[list[Outcome], list[Facts]]:
-    """An outcome and facts for each vector that rules other than duties, which are no policies, can tell apart."""
-    deciding = replace(judged.pack, rules=tuple(rule for rule in judged.pack.rules if rule.effect is not Effect.DUTY))
-    firsts = table.vectors(deciding, on, reading)[0].tolist()
-    read = set(judged.pack.facts)
-    facts: list[Facts] = [{name: v for name, v in table.row(index).items() if name in read} for index in firsts]
-    return [judged.of(index).outcome for index in firsts], facts
+@dataclass(frozen=True, slots=True)
+class ToCheck:
+    """What Cedar is asked: `rules`, each with distinct facts that it reads and our answers; whole `facts` with our
+    `outcomes`."""
+
+    rules: tuple[tuple[Rule, tuple[Facts, ...], tuple[bool | None, ...]], ...]
+    facts: tuple[Facts, ...]
+    outcomes: tuple[Outcome, ...]
 
 
-def _check(pack: Pack, outcomes: Sequence[Outcome], facts: Sequence[Facts], on: date, reading: Reading) -> None:
+def _to_check(table: FactTable, judged: Judged, on: date, reading: Reading) -> ToCheck:
+    distinct = table.only(judged.first_V)
+    rules = []
+    for rule in judged.pack.rules:
+        if rule.active(on, reading) and rule.effect is not Effect.DUTY:  # duties are no policies
+            alone = replace(judged.pack, rules=(rule,))
+            facts = [_asked(distinct.row(index), alone) for index in distinct.vectors(alone, on, reading)[0].tolist()]
+            rules.append((rule, tuple(facts), tuple(holds(rule.when, each, on) for each in facts)))
+    resting: dict[tuple[Outcome, str], int] = {}
+    for index, ruling in zip(judged.first_V.tolist(), judged.rulings, strict=True):
+        for reason in ruling.reasons:
+            resting.setdefault((ruling.outcome, reason.rule), index)
+    sample = judged.first_V[:: max(1, len(judged.first_V) // SAMPLE)].tolist()
+    wholes = sorted({*resting.values(), *sample})
+    whole = tuple(_asked(table.row(index), judged.pack) for index in wholes)
+    return ToCheck(tuple(rules), whole, tuple(judged.of(index).outcome for index in wholes))
+
+
+def _asked(facts: Facts, pack: Pack) -> Facts:
+    read = set(pack.facts)
+    return {name: value for name, value in facts.items() if name in read}
+
+
+def _check(pack: Pack, asked: ToCheck, on: date, reading: Reading) -> None:
     """In a process of its own or here."""
-    CedarEngine(pack).check(outcomes, facts, on, reading)
+    engine = CedarEngine(pack)
+    for rule, facts, answers in asked.rules:
+        engine.check_rule(rule, answers, facts, on, reading)
+    engine.check(asked.outcomes, asked.facts, on, reading)
 
 
 def _wanted(cedar: bool | None) -> bool:
@@ -209,7 +245,7 @@ def judge_all(
         for pack in packs:
             judged.append(_read(table, pack, on, reading))
             to_check = _to_check(table, judged[-1], on, reading)
-            checks.append(pool.submit(_check, pack, *to_check, on, reading))
+            checks.append(pool.submit(_check, pack, to_check, on, reading))
         for check in checks:
             check.result()
     return Judgement(tuple(judged))
