@@ -9,7 +9,7 @@ from cooperatives import DAY, EVIDENCE, MEMBERS, joined, policy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byline.app.coop import read_back
+from byline.app.coop_effects import read_back
 from byline.cooperative import (
     OTHERS,
     Cooperative,

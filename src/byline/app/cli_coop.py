@@ -12,14 +12,11 @@ from byline.app.coop import (
     Coop,
     book_of,
     box_path,
-    carry_out,
     cast,
     close,
     count_again,
     dates,
-    export_offer,
     found,
-    impact,
     make_proposal,
     propose,
     read_document_file,
@@ -27,6 +24,7 @@ from byline.app.coop import (
     read_statutes,
     step,
 )
+from byline.app.coop_effects import carry_out, export_offer, impact, offered
 from byline.app.coop_report import markdown, year_report
 from byline.app.home import Home, write_json
 from byline.app.terminal import (
@@ -359,8 +357,6 @@ def offer_command(
     as_json: JsonOption = False,
 ) -> None:
     """Write the licence that members voted to offer as RSL 1.0, and read it back as a crawler would."""
-    from byline.app.coop import offered
-
     here, today = Coop.open(Home.open(home, database), coop), day(on)
     if dry_run:
         place = {kind: len(ids) for kind, ids in offered(here, today).to_json().items()}

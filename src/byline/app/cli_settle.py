@@ -48,7 +48,7 @@ def settle_command(
     as_json: JsonOption = False,
 ) -> None:
     """Divide money received by the rule of money, post it to the journal and write signed statements."""
-    from byline.app.coop import policy_for
+    from byline.app.coop_effects import policy_for
     from byline.app.money import conservation, contract_dues, divide, is_measured, pay, reserve_of
     from byline.app.money_files import read_payments, read_policy
 

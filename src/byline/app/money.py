@@ -7,7 +7,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from byline.app.coop import refuse_other_policy
+from byline.app.coop_effects import refuse_other_policy
 from byline.app.credit import own_stakes
 from byline.app.home import Home, read_json, read_kept, write_json
 from byline.app.money_files import STANDARD_POLICY, PricedOutputs, read_events, read_policy
