@@ -11,7 +11,7 @@ overstated, if anything. Scores are those of the sketches (tier 1), which are qu
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -102,6 +102,7 @@ def _tokens(training: Training, span: str) -> tuple[int, ...]:
     return tuple(ids[: training.recipe.sequence])
 
 
+@lru_cache(maxsize=1)  # the same for every book of outputs
 def spans_by_example(training: Training) -> dict[str, str]:
     """Text of every recorded span, one blank between words, in the order of the run's examples."""
     texts = {entry.work: training.home.registry.text(entry.work) for entry in training.manifest.entries}
