@@ -257,7 +257,7 @@ def picture_recall(folder):
         print(f"pictures: {folder} holds {len(found)}, so nothing was measured; name a folder with --pictures")
         return
     known, strange = dict(list(found.items())[::2]), dict(list(found.items())[1::2])
-    what = f"{len(known)} photographs and wallpapers ({folder})"
+    what = f"{len(known)} photographs and wallpapers of the folder {folder.name}"
     print(f"Found of {what}:")
     index = ImageIndex.build((WorkId(name), content) for name, content in known.items())
     outcomes = {

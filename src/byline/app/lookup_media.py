@@ -5,8 +5,9 @@ from typing import Any
 
 from byline.app.lookup import folder_works
 from byline.core import LookupFault, WorkId
-from byline.lookup import AudioIndex, AudioMatch, ImageIndex, ImageMatch, measured
+from byline.lookup import AudioIndex, AudioMatch, ImageIndex, ImageMatch, measured, too_plain
 
+PLAIN = "No answer: there is too little in this picture to compare it with others. Give a larger part of it."
 Told = dict[str, Any]
 Searched = tuple[list[Told], int, list[WorkId]]  # matches, files searched, files that could not be read
 Works = list[tuple[WorkId, Path]]
@@ -18,15 +19,22 @@ def look_up_media(kind: str, path: Path, content: bytes, folder: Path) -> Told:
     Raises: LookupFault("lookup-missing"), LookupFault("bad-image"), LookupFault("bad-audio"), AppError("no-file").
     """
     matches, searched, unread = (_images if kind == "image" else _sounds)(path, content, folder_works(folder))
+    plain = kind == "image" and not matches and too_plain(content, str(path))
     recall = measured(kind)
     told = recall.to_json() if recall else None
     return {
         "kind": kind,
-        "verdict": "found" if matches else "not-found" if searched else "nothing-searched",
+        "verdict": "found"
+        if matches
+        else "nothing-searched"
+        if not searched
+        else "too-plain"
+        if plain
+        else "not-found",
         "matches": matches,
         "scope": {"folder": str(folder), "works": searched, "not_searched": unread},
         "measured": told,
-        "says": "\n".join(_sentences(kind, matches, searched, unread, folder, told)),
+        "says": PLAIN if plain and searched else "\n".join(_sentences(kind, matches, searched, unread, folder, told)),
     }
 
 

@@ -14,7 +14,7 @@ from byline.lookup.guard import (
     Reason,
     read_policy,
 )
-from byline.lookup.image import ImageIndex, ImageMatch
+from byline.lookup.image import ImageIndex, ImageMatch, too_plain
 from byline.lookup.measured import Measured, Recall, measured
 from byline.lookup.near import NearMatch, near_matches
 from byline.lookup.text import BM25, Overlap, TextIndex
@@ -51,6 +51,7 @@ __all__ = [
     "ranked_works",
     "read_policy",
     "telling",
+    "too_plain",
     "verbatim",
     "words",
 ]

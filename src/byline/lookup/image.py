@@ -136,6 +136,12 @@ class ImageIndex:
                     yield ImageMatch(work, "features", 256, inliers, mirrored)
 
 
+def too_plain(content: bytes, name: str = "the picture") -> bool:
+    """True for a picture with so little in it that neither hash nor features say anything: no “no” may rest on it."""
+    pixels = read_image(content, name)
+    return dihedral_hashes(pixels)[1] < POOR and len(local_features(pixels)[0]) < 4 * INLIERS
+
+
 # --- one picture
 
 
