@@ -63,7 +63,7 @@ class Library:
         """Texts of manifests, texts of those who said no; a work that the register no longer has is in neither."""
         works = self.home.works
         frozen = {entry.work for manifest in self.manifests for entry in manifest.entries}
-        refused = self.home.registry.opted_out_works(self.on)
+        refused = self.home.opted_out(self.on)
         return (
             frozenset(work for work in frozen if work in works and works[work].kind == "text"),
             frozenset(work for work in refused if work in works and works[work].kind == "text"),
