@@ -22,6 +22,7 @@ from byline.app.cli_payout import COMMANDS as PAYOUT_COMMANDS
 from byline.app.cli_people import COMMANDS as PEOPLE_COMMANDS
 from byline.app.cli_pii import COMMANDS as PII_COMMANDS
 from byline.app.cli_registry import COMMANDS as REGISTRY_COMMANDS
+from byline.app.cli_serve import COMMANDS as SERVE_COMMANDS
 from byline.app.cli_settle import COMMANDS as SETTLE_COMMANDS
 from byline.app.cli_signals import COMMANDS as SIGNAL_COMMANDS
 from byline.app.cli_statement import COMMANDS as STATEMENT_COMMANDS
@@ -285,6 +286,7 @@ for _command in (
     *OPTOUT_COMMANDS,
     *LOG_COMMANDS,
     *LOOKUP_COMMANDS,
+    *SERVE_COMMANDS,
 ):
     app.command(_command.__name__.removesuffix("_command"))(_command)
 app.add_typer(coop_app, name="coop")

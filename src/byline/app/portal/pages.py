@@ -1,0 +1,123 @@
+"""Pages from templates: escaped always, with the layout that all share; and what is said when something goes wrong."""
+
+from datetime import date, datetime
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from byline.app.portal.accounts import Role
+from byline.app.portal.visit import Page, Visit
+from byline.core import PPB, BylineError
+from byline.ledger import amount_text
+
+_MONTHS = "January February March April May June July August September October November December".split()
+
+# What people may read of an error as it is: its words come from the visitor's own input and name no path of ours.
+OPEN = {
+    "ambiguous-target": 422,
+    "bad-address": 422,
+    "bad-date": 422,
+    "bad-decision": 422,
+    "bad-iscc": 422,
+    "bad-notice": 422,
+    "bad-use": 422,
+    "empty-query": 422,
+    "iscc-missing": 422,
+    "link-over": 410,
+    "no-name": 422,
+    "no-such-question": 404,
+    "not-text": 422,
+    "not-searchable": 422,
+    "notice-ended": 409,
+    "not-shown": 422,
+    "not-theirs": 422,
+    "no-decider": 422,
+    "too-long": 422,
+    "too-often": 429,
+    "unknown-target": 422,
+}
+MISSING = {
+    "no-such-work",
+    "no-such-title",
+    "no-such-notice",
+    "no-payee",
+    "which-currency",
+    "no-such-page",
+    "bad-period",
+}
+_WORDS = {
+    "stale-form": ("This form is too old", "Go back, load the page again and send it once more."),
+    "no-length": ("That could not be read", "Send the form from its page."),
+    "no-form": ("That could not be read", "Send the form from its page."),
+    "bad-form": ("That could not be read", "Send the form from its page, with one file at most."),
+    "too-large": ("That file is too large", "At most 12 megabytes can be sent. A few pages of the text are enough."),
+    "not-yours": ("This page is not for your role", "Whoever runs this portal gives roles."),
+    "not-found": ("There is no such page", "It may have been a typing error, or it is somebody else’s page."),
+}
+
+
+def error_page(code: str, status: int = 0, fault: BylineError | None = None) -> Page:
+    """In plain words. What an error of ours says is shown only if it can hold no path and no secret."""
+    if fault is not None and fault.code in MISSING:
+        code, status = "not-found", 404
+    if fault is not None and code in OPEN:
+        says = (_sentence(fault.message), _sentence(fault.fix) if not fault.fix.startswith(("byline", "`")) else "")
+        return Page("error.html", "That did not work", {"head": says[0], "rest": says[1], "code": code}, OPEN[code])
+    unknown = ("This cannot be answered now", "What it needs has not been made yet, or is being made.")
+    head, rest = _WORDS.get(code, unknown)
+    return Page("error.html", head, {"head": head, "rest": rest, "code": code}, status or 409)
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".") if text else ""
+
+
+@cache
+def _environment() -> Environment:
+    loader = PackageLoader("byline.app.portal", "templates")
+    found = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    found.filters.update(
+        day=day,
+        money=lambda nano, currency: amount_text(int(nano), currency),
+        percent=percent,
+        ppm=lambda ppm: f"{int(ppm) / 1e4:.3g} %",
+        number=lambda value: f"{value:,}",
+        quote=quoted,
+    )
+    return found
+
+
+def render(page: Page, visit: Visit) -> str:
+    """Raises: jinja2.UndefinedError if the page lacks what its template shows."""
+    person = visit.person
+    shared: dict[str, Any] = {
+        "title": page.title,
+        "person": person,
+        "roles": {role.value: bool(person and person.may(role)) for role in Role},
+        "token": visit.token,
+        "path": visit.path,
+        "today": visit.now.date(),
+    }
+    return _environment().get_template(page.template).render(**shared, **page.data)
+
+
+# --- how things read ----------------------------------------------------------------------------------------------
+
+
+def day(value: str | date) -> str:
+    """2 September 2026."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value)
+    return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
+
+
+def percent(ppb: int) -> str:
+    part = 100 * int(ppb) / PPB
+    return f"{part:.3g} %" if part >= 0.001 or not ppb else "under 0.001 %"
+
+
+def quoted(text: str, most: int = 600) -> str:
+    plain = " ".join(text.split())
+    return plain if len(plain) <= most else f"{plain[: most // 2]} … {plain[-most // 2 :]}"

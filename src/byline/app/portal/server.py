@@ -1,0 +1,82 @@
+"""The portal as one web application: pages, the layout's style sheet, and what every answer carries."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from byline.app.home import Home
+from byline.app.portal import public, signing
+from byline.app.portal.accounts import open_accounts
+from byline.app.portal.doors import Doors
+from byline.app.portal.pages import error_page, render
+from byline.app.portal.trail import Trail
+from byline.app.portal.visit import Portal, Visit, portal_secret
+
+LOG = logging.getLogger("byline.portal")
+HEADERS = {
+    "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+_CSS = (Path(__file__).parent / "portal.css").read_bytes()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def create_app(home: Home, site: str = "http://127.0.0.1:8000", clock: Callable[[], datetime] = _now) -> FastAPI:
+    """The portal of a project folder. `site`: its address as people type it. `app.state.portal` and `app.state.doors`
+    hold what the pages share and who may open which."""
+    accounts = open_accounts(home.journal.engine)
+    for shared in ("registry", "notices", "key", "log"):  # made once, before requests come side by side
+        getattr(home, shared)
+    portal = Portal(home, accounts, Trail(accounts.engine, home.log), site.rstrip("/"),
+                    portal_secret(home.path / "keys"), clock)  # fmt: skip
+    app = FastAPI(title="Byline", docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
+    doors = Doors(app, portal)
+    for pages in (public, signing):
+        pages.add(doors)
+    app.state.portal, app.state.doors = portal, doors.all
+    app.add_api_route("/portal.css", _style, methods=["GET"], include_in_schema=False)
+    app.middleware("http")(_guarded)
+    app.add_exception_handler(HTTPException, _no_page)
+    return app
+
+
+async def _style(request: Request) -> Response:
+    return Response(_CSS, media_type="text/css", headers={"cache-control": "public, max-age=300"})
+
+
+async def _guarded(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Headers on every answer; a line of log without addresses, queries or forms, for these can be secret."""
+    began = time.monotonic()
+    response = await call(request)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("cache-control", "no-store")
+    if request.url.scheme == "https":
+        response.headers.setdefault("strict-transport-security", "max-age=31536000")
+    route = getattr(request.scope.get("route"), "path", "-")
+    LOG.info("%s %s %d %.0f ms", request.method, route, response.status_code, 1e3 * (time.monotonic() - began))
+    return response
+
+
+async def _no_page(request: Request, fault: Exception) -> Response:
+    status = fault.status_code if isinstance(fault, HTTPException) else 500
+    if request.url.path.startswith("/v1/"):
+        told = '{"error":{"code":"no-such-page","what":"there is no such address","fix":"/v1/openapi.json lists them"}}'
+        return Response(told, status, media_type="application/json")
+    portal: Portal = request.app.state.portal
+    visit = Visit(portal, request.url.path, {}, {}, {}, None, None, "", portal.clock(), "")
+    return Response(render(error_page("not-found", status), visit), status, media_type="text/html")

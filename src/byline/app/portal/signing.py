@@ -1,0 +1,93 @@
+"""Signing in by a link in a mail. The mail is a file in the project's outbox; whoever runs the portal sends it."""
+
+import secrets
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+from urllib.parse import urlencode
+
+from byline.app.portal.accounts import Person, Role, read_address
+from byline.app.portal.doors import Doors
+from byline.app.portal.visit import Answer, Onward, Page, Portal, Visit
+from byline.core import AppError, sha256_hex
+
+
+def add(doors: Doors) -> None:
+    doors.page("GET", "/sign-in")(ask)
+    doors.page("POST", "/sign-in")(send)
+    doors.page("GET", "/enter")(look)
+    doors.page("POST", "/enter")(enter)
+    doors.page("POST", "/sign-out", Role.CONTRIBUTOR)(leave)
+
+
+def ask(visit: Visit) -> Answer:
+    if visit.person:
+        return Onward("/me")
+    return Page("sign-in.html", "Sign in", {"onward": inside(visit.asked.get("onward", "")), "sent": False})
+
+
+def send(visit: Visit) -> Answer:
+    """The same answer whether the address is known or not: nobody learns who has an account."""
+    address, onward = read_address(visit.field("email", 260)), inside(visit.field("onward"))
+    _refuse_often(visit, address)
+    mail_link(visit.portal, address, onward)
+    return Page("sign-in.html", "Look into your mail", {"onward": onward, "sent": True})
+
+
+def _refuse_often(visit: Visit, address: str) -> None:
+    portal = visit.portal
+    admitted = portal.senders.admits(visit.address, visit.now) and portal.mails.admits(
+        sha256_hex(address.encode()), visit.now
+    )
+    if not admitted:
+        raise AppError("too-often", "too many links were asked for", "wait a quarter of an hour")
+
+
+def look(visit: Visit) -> Answer:
+    """A page with one button: programs that open links in mails press none, and so use no link up."""
+    return Page("enter.html", "Sign in", {"link": visit.asked.get("link", "")[:200]})
+
+
+def enter(visit: Visit) -> Answer:
+    person, session, onward = visit.portal.accounts.enter(visit.field("link", 200), visit.now)
+    visit.portal.trail.add(person.id, "signed in", person.id, visit.now)
+    return Onward(onward or "/me", session)
+
+
+def leave(visit: Visit) -> Answer:
+    visit.did("signed out", visit.me.id)
+    visit.portal.accounts.leave(visit.session)
+    return Onward("/", "")
+
+
+def inside(onward: str) -> str:
+    """A page of this portal to go on to, or nothing: never another site."""
+    plain = onward.startswith("/") and not onward.startswith(("//", "/\\")) and onward.isprintable()
+    return onward if plain and len(onward) <= 1_000 and "\\" not in onward else ""
+
+
+def mail_link(portal: Portal, address: str, onward: str = "") -> Path:
+    """Write the mail with a fresh link. Raises: AppError("bad-address")."""
+    secret = portal.accounts.new_link(address, onward, portal.clock())
+    link = f"{portal.site}/enter?{urlencode({'link': secret})}"
+    mail = EmailMessage(policy=SMTP)
+    mail["To"], mail["Subject"] = address, "Your link to sign in"
+    mail.set_content(
+        f"This link signs you in, once, within the next 15 minutes:\n\n{link}\n\n"
+        "If you did not ask for it, do nothing: without the link nobody gets in.\n"
+    )
+    return write_mail(portal.home.path / "outbox", mail)
+
+
+def write_mail(folder: Path, mail: EmailMessage) -> Path:
+    """Whole or not at all, readable by its owner only."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / f"{secrets.token_hex(12)}.eml"
+    part = path.with_suffix(".part")
+    part.touch(mode=0o600)
+    part.write_bytes(mail.as_bytes())
+    part.replace(path)
+    return path
+
+
+__all__ = ["Person", "add", "inside", "mail_link"]

@@ -1,0 +1,160 @@
+"""One request as a page sees it: who asks, for what, with which form; and the three things a page may answer with."""
+
+import hmac
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeAlias
+
+from byline.app.home import Home
+from byline.app.portal.accounts import Accounts, Person
+from byline.app.portal.trail import Trail
+from byline.core import AppError
+
+SHARED = ("_engine", "registry", "notices", "journal", "key", "log")  # of a home: what may be shared by requests
+
+
+class Meter:
+    """How often something was done lately by one key, in memory and for this process alone; keys are forgotten, the
+    oldest first, so that nobody fills the memory."""
+
+    def __init__(self, most: int, seconds: int) -> None:
+        self._most, self._seconds = most, seconds
+        self._seen: OrderedDict[str, deque[float]] = OrderedDict()
+        self._lock = Lock()
+
+    def admits(self, key: str, now: datetime) -> bool:
+        at = now.timestamp()
+        with self._lock:
+            times = self._seen.setdefault(key, deque())
+            self._seen.move_to_end(key)
+            while times and times[0] <= at - self._seconds:
+                times.popleft()
+            while len(self._seen) > 10_000:
+                self._seen.popitem(last=False)
+            if len(times) >= self._most:
+                return False
+            times.append(at)
+            return True
+
+
+@dataclass(frozen=True)
+class Portal:
+    """What all requests share. `site`: the address of the portal as people type it, for links in mails; never taken
+    from a request, which could name a stranger's."""
+
+    home: Home
+    accounts: Accounts
+    trail: Trail
+    site: str
+    secret: bytes
+    clock: Callable[[], datetime]
+    searches: Meter = field(default_factory=lambda: Meter(30, 60))
+    mails: Meter = field(default_factory=lambda: Meter(5, 15 * 60))
+    senders: Meter = field(default_factory=lambda: Meter(20, 15 * 60))
+    indexing: Any = field(default_factory=Lock)
+    writing: Any = field(default_factory=Lock)
+
+    def fresh(self) -> Home:
+        """The same project with nothing remembered of names and works, which others may have changed since."""
+        again = Home(self.home.path, self.home.database)
+        again.__dict__.update({name: getattr(self.home, name) for name in SHARED})
+        return again
+
+    def form_token(self, cookie: str) -> str:
+        """What the forms of one browser carry, so that no other site can send them (CSRF)."""
+        return hmac.digest(self.secret, b"form:" + cookie.encode(), "sha256").hex()
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that somebody sent: held in memory for this request, and nowhere afterwards."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Visit:
+    portal: Portal
+    path: str
+    named: Mapping[str, str]  # parts of the path
+    asked: Mapping[str, str]  # after the question mark
+    form: Mapping[str, Sequence[str]]
+    upload: Upload | None
+    person: Person | None
+    token: str
+    now: datetime
+    address: str
+    session: str = ""
+
+    @cached_property
+    def home(self) -> Home:
+        return self.portal.fresh()
+
+    @property
+    def me(self) -> Person:
+        """Raises: AppError("signed-out"), which no page reaches that asks for a role."""
+        if self.person is None:
+            raise AppError("signed-out", "you are not signed in", "sign in by e-mail")
+        return self.person
+
+    def field(self, name: str, most: int = 2_000) -> str:
+        """One field of the form, without what cannot be seen. Raises: AppError("too-long")."""
+        text = "".join(c for c in (self.form.get(name) or [""])[0] if c.isprintable() or c in "\n\t").strip()
+        if len(text) > most:
+            raise AppError("too-long", f"“{name}” has {len(text):,} characters", f"at most {most:,}")
+        return text
+
+    def did(self, what: str, about: str) -> None:
+        """A line of the trail."""
+        self.portal.trail.add(self.me.id, what, about, self.now)
+
+
+# --- answers ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Page:
+    template: str
+    title: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Onward:
+    """Look at another page. `session`: the secret of a session that begins here; empty to end it; None: as it was."""
+
+    path: str
+    session: str | None = None
+
+
+@dataclass(frozen=True)
+class Download:
+    content: bytes
+    name: str
+    kind: str
+
+
+Answer: TypeAlias = Page | Onward | Download
+
+
+def portal_secret(folder: Path) -> bytes:
+    """The secret behind form tokens, made at first and kept where only the owner reads it."""
+    import os
+    import secrets
+
+    path = folder / "portal.key"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return bytes.fromhex(path.read_text("ascii").strip())
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_hex(32))
+    return bytes.fromhex(path.read_text("ascii").strip())
