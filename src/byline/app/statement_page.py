@@ -31,8 +31,14 @@ _BASIS_LONG = {
 def statement_html(document: Mapping[str, Any]) -> str:
     """The page of a signed statement; its last line has its end."""
     body = document["statement"]
-    view = {
-        "document": document,
+    view = statement_view(body) | {"document": document, "size": int(document["log"]["size"])}
+    text = _environment(body["currency"]).get_template("statement.html").render(**view)
+    return "\n".join(line.rstrip() for line in text.translate(_CONTROLS).splitlines() if line.strip()) + "\n"
+
+
+def statement_view(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What a page shows of a statement's content, put in order."""
+    return {
         "body": body,
         "works": _works(body),
         "account": _account(body),
@@ -42,10 +48,7 @@ def statement_html(document: Mapping[str, Any]) -> str:
         "terms": {each["settlement"]: each for each in body["terms"]},
         "basis": _BASIS,
         "basis_long": _BASIS_LONG,
-        "size": int(document["log"]["size"]),
     }
-    text = _environment(body["currency"]).get_template("statement.html").render(**view)
-    return "\n".join(line.rstrip() for line in text.translate(_CONTROLS).splitlines() if line.strip()) + "\n"
 
 
 def _environment(currency: str) -> Environment:

@@ -53,6 +53,7 @@ _WORDS = {
     "bad-form": ("That could not be read", "Send the form from its page, with one file at most."),
     "too-large": ("That file is too large", "At most 12 megabytes can be sent. A few pages of the text are enough."),
     "not-yours": ("This page is not for your role", "Whoever runs this portal gives roles."),
+    "broken": ("Something went wrong on our side", "It was noted. Nothing of what you sent was changed by half."),
     "not-found": ("There is no such page", "It may have been a typing error, or it is somebody else’s page."),
 }
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
+from byline.app.api import router
 from byline.app.home import Home
-from byline.app.portal import public, signing
+from byline.app.portal import choices, earnings, mine, papers, public, records, signing
 from byline.app.portal.accounts import open_accounts
 from byline.app.portal.doors import Doors
 from byline.app.portal.pages import error_page, render
@@ -43,14 +44,16 @@ def create_app(home: Home, site: str = "http://127.0.0.1:8000", clock: Callable[
         getattr(home, shared)
     portal = Portal(home, accounts, Trail(accounts.engine, home.log), site.rstrip("/"),
                     portal_secret(home.path / "keys"), clock)  # fmt: skip
-    app = FastAPI(title="Byline", docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
+    app = FastAPI(title="Byline", docs_url=None, redoc_url=None, openapi_url=None)
     doors = Doors(app, portal)
-    for pages in (public, signing):
+    for pages in (public, records, papers, signing, choices, mine, earnings):
         pages.add(doors)
     app.state.portal, app.state.doors = portal, doors.all
+    app.include_router(router(home))
     app.add_api_route("/portal.css", _style, methods=["GET"], include_in_schema=False)
     app.middleware("http")(_guarded)
     app.add_exception_handler(HTTPException, _no_page)
+    app.add_exception_handler(Exception, _broken)
     return app
 
 
@@ -70,6 +73,13 @@ async def _guarded(request: Request, call: Callable[[Request], Awaitable[Respons
     route = getattr(request.scope.get("route"), "path", "-")
     LOG.info("%s %s %d %.0f ms", request.method, route, response.status_code, 1e3 * (time.monotonic() - began))
     return response
+
+
+async def _broken(request: Request, fault: Exception) -> Response:
+    """A fault of ours: nothing of it is shown."""
+    portal: Portal = request.app.state.portal
+    visit = Visit(portal, request.url.path, {}, {}, {}, None, None, "", portal.clock(), "")
+    return Response(render(error_page("broken", 500), visit), 500, media_type="text/html", headers=HEADERS)
 
 
 async def _no_page(request: Request, fault: Exception) -> Response:

@@ -1,0 +1,75 @@
+"""What is public of works, contributors and waiting money."""
+
+from typing import Any
+
+from byline.app.corrections import waiting
+from byline.app.known import about_work
+from byline.app.portal.doors import Doors
+from byline.app.portal.public import credited, listed
+from byline.app.portal.visit import Answer, Page, Visit
+from byline.core import AppError, PartyId, WorkId
+
+EACH = 50  # works on one page of the list
+
+
+def add(doors: Doors) -> None:
+    doors.page("GET", "/works")(works)
+    doors.page("GET", "/works/{work}")(work)
+    doors.page("GET", "/contributors/{party}")(contributor)
+    doors.page("GET", "/unclaimed")(unclaimed)
+
+
+def works(visit: Visit) -> Answer:
+    home, at = visit.home, _page(visit.asked.get("page", "1"))
+    found = sorted(home.works.values(), key=lambda work: (work.title, work.id))
+    pages = max(1, -(-len(found) // EACH))
+    if at > pages:
+        raise AppError("no-such-page", f"there is no page {at}", "go back to the first")
+    some = found[(at - 1) * EACH : at * EACH]
+    return Page("works.html", "Works", {"works": listed(home, some), "at": at, "pages": pages, "total": len(found)})
+
+
+def _page(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 7 and int(text) else 1
+
+
+def work(visit: Visit) -> Answer:
+    """Splits, contracts, consents and numbers of people are not public and are not here."""
+    home, name = visit.home, WorkId(visit.named["work"])
+    if name not in home.works:
+        raise AppError("no-such-page", "there is no such work", "search by its title")
+    told = about_work(home, name, visit.now.date())
+    web = told["source"] if told["source"].startswith(("https://", "http://")) else ""
+    return Page("work.html", told["title"], {"work": told, "web": web, "signals": _signals(told)})
+
+
+def _signals(told: dict[str, Any]) -> list[str]:
+    return [f"{each.get('carrier', each.get('kind', ''))}: {each['state']}" for each in told["signals"]]
+
+
+def contributor(visit: Visit) -> Answer:
+    home, party = visit.home, PartyId(visit.named["party"])
+    if party not in home.names:
+        raise AppError("no-such-page", "there is no such contributor", "search by name")
+    mine = [work for work in home.works.values() if any(part.party == party for part in work.contributions)]
+    mine.sort(key=lambda work: (work.created, work.title))
+    said = [one for one in home.opt_outs(visit.now.date()) if one.party == party]
+    refused = home.blocks(visit.now.date())
+    blocked = [work.id for work in mine if work.id in refused]
+    data = {
+        "name": home.names[party],
+        "party": party,
+        "works": listed(home, mine[:200]),
+        "count": credited(home).get(party, 0),
+        "no_to_all": any(one.work is None for one in said),
+        "blocked": len(blocked),
+    }
+    return Page("contributor.html", home.names[party], data)
+
+
+def unclaimed(visit: Visit) -> Answer:
+    found = waiting(visit.home)
+    sums: dict[str, int] = {}
+    for one in found:
+        sums[one.currency] = sums.get(one.currency, 0) + int(one.amount_nano)
+    return Page("unclaimed.html", "Unclaimed money", {"waiting": found, "sums": sums})
