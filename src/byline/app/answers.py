@@ -100,6 +100,17 @@ def attribute(
     people): a line's share is what its clusters add up to. `hurdle`: what the period's sums must clear. Kept as
     attribution.json of the training.
     """
+    told, clusters, outside = attribute_passages(training, passages, progress)
+    told |= _period(training, passages, clusters, outside, hurdle or Hurdle(), progress)
+    write_json(training.home.training(training.name) / "attribution.json", told)
+    return told
+
+
+def attribute_passages(
+    training: Training, passages: Sequence[Passage], progress: Progress = silent
+) -> tuple[dict[str, Any], Sequence[str], list[float]]:
+    """The same for each passage alone; nothing is kept, so no money follows from it. With it the cluster of each example
+    and the part of each passage that came from outside."""
     whole, parts = score_segments(training, passages, progress)
     works = training.works()
     by: dict[str, Sequence[str]] = {
@@ -119,10 +130,8 @@ def attribute(
             _passage(training, passage, _row(whole, q), parts[q], by, outside[q], index) | {"evidence": lists[q]}
             for q, passage in enumerate(passages)
         ],
-        **_period(training, passages, by["cluster"], outside, hurdle or Hurdle(), progress),
     }
-    write_json(training.home.training(training.name) / "attribution.json", told)
-    return told
+    return told, by["cluster"], outside
 
 
 def _row(table: ScoreTable, q: int) -> ScoreTable:

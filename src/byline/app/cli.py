@@ -26,6 +26,8 @@ from byline.app.cli_serve import COMMANDS as SERVE_COMMANDS
 from byline.app.cli_settle import COMMANDS as SETTLE_COMMANDS
 from byline.app.cli_signals import COMMANDS as SIGNAL_COMMANDS
 from byline.app.cli_statement import COMMANDS as STATEMENT_COMMANDS
+from byline.app.cli_token import COMMANDS as TOKEN_COMMANDS
+from byline.app.cli_token import token_app
 from byline.app.home import Home, register
 from byline.app.terminal import (
     HOME,
@@ -286,10 +288,12 @@ for _command in (
     *OPTOUT_COMMANDS,
     *LOG_COMMANDS,
     *LOOKUP_COMMANDS,
+    *TOKEN_COMMANDS,
     *SERVE_COMMANDS,
 ):
     app.command(_command.__name__.removesuffix("_command"))(_command)
 app.add_typer(coop_app, name="coop")
+app.add_typer(token_app, name="token")
 
 
 # --- showing ----------------------------------------------------------------------------------------------------

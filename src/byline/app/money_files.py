@@ -70,7 +70,7 @@ def read_payments(path: Path) -> tuple[Payments, list[Problem]]:
     events, named = [], {}
     for row in rows:
         try:
-            events.append(_event(row))
+            events.append(event_of(row))
         except ValueError as fault:
             problems.append(Problem("bad-event", row.at, str(fault)))
             continue
@@ -87,7 +87,8 @@ def read_events(path: Path) -> tuple[list[RevenueEvent], list[Problem]]:
     return list(found.events), problems
 
 
-def _event(row: Row) -> RevenueEvent:
+def event_of(row: Row) -> RevenueEvent:
+    """One payment. Raises: ValueError, in words for whoever wrote the row."""
     nano, currency = str(nano_of(row["amount"])), row["currency"].upper()
     received = _day(row, "received")
     if not re.fullmatch("[A-Z]{3}", currency):

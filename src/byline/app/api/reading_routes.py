@@ -1,0 +1,117 @@
+"""Routes that read: works, contributors, statements, the log's head, what the proxy let through."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Response
+
+from byline.app.api.asking import ERRORS, Cursor, Door, Limit, Words, page_of
+from byline.app.api.completions import completion
+from byline.app.api.current import Place
+from byline.app.api.forms import Line, Page, Told
+from byline.app.api.tokens import Token
+from byline.app.known import about_work
+from byline.app.statements import Desk
+from byline.core import AppError, Party, PartyId, Work
+from byline.disclosure import read_checkpoint
+from byline.ledger import read_period
+
+Id = Annotated[Line, Path(max_length=200)]
+_PUBLIC = ("work", "title", "kind", "created", "source", "licence", "sha256", "shares", "decision", "manifests", "runs")
+
+
+def add_reading(api: APIRouter, place: Place, door: Door) -> None:
+    """The routes, with the token that each needs."""
+    works, statements = door.scope("works:read"), door.scope("statements:read")
+
+    @api.get("/works", response_model=Page, responses=ERRORS, dependencies=[Depends(works)])
+    def list_works(limit: Limit = 50, cursor: Cursor = None, title: Words = "") -> Told:
+        """Registered works, by id. `title`: only those with these words in their title."""
+        home = place.home
+        found = [work for work in home.works.values() if title.casefold() in work.title.casefold()]
+        items, following = page_of(found, lambda work: work.id, cursor, limit)
+        refused = place.opted_out
+        return {"items": [_work(work, home.names, work.id in refused) for work in items], "next": following}
+
+    @api.get("/works/{work}", responses=ERRORS, dependencies=[Depends(works)])
+    def one_work(work: Id) -> Told:
+        """What is public of a work: by id, or by its title if no other has it."""
+        home = place.home
+        told = about_work(home, work, date.today())
+        people = [{name: part[name] for name in ("party", "name", "role")} for part in told["contributors"]]
+        refused = told["work"] in place.opted_out
+        return {name: told[name] for name in _PUBLIC} | {"contributors": people, "opted_out": refused}
+
+    @api.get("/contributors/{party}", responses=ERRORS, dependencies=[Depends(works)])
+    def one_contributor(party: Id) -> Told:
+        """A contributor's name and works, by id."""
+        return _contributor(place, party)
+
+    @api.get("/statements", response_model=Page, responses=ERRORS)
+    def list_statements(token: Annotated[Token, Depends(statements)], limit: Limit = 50, cursor: Cursor = None) -> Told:
+        """Accounts of payees: balance, months with movements, months with a signed statement."""
+        desk = place.desk
+        mine = [party for party in desk.payees if token.payee in (None, party.id)]
+        items, following = page_of(mine, lambda party: party.id, cursor, limit)
+        told = [_account(desk, party, each) for party in items for each in desk.accounts.currencies(party.id)]
+        return {"items": told, "next": following}
+
+    @api.get("/statements/{party}", responses=ERRORS)
+    def one_statement(
+        party: Id, token: Annotated[Token, Depends(statements)], period: Words = "", currency: Words = ""
+    ) -> Told:
+        """What a payee's statement says. `period`: 2026-10, 2026-Q4 or 2026; default: the last month."""
+        desk = place.desk
+        payee = desk.payee(party if token.payee is None else token.payee)
+        if token.payee is not None and party not in (payee.id, payee.name):
+            raise AppError(
+                "out-of-scope", "the token is for the statements of one other payee", "use a token of theirs"
+            )
+        money = desk.currency(payee, currency or None)
+        wanted = read_period(period) if period else desk.periods(payee, money)[-1]
+        return place.statement(payee, wanted, money)
+
+    @api.get("/completions/{receipt}", responses=ERRORS, dependencies=[Depends(door.scope("completions:read"))])
+    def one_completion(receipt: Id) -> Told:
+        """What the proxy let through under a receipt, and what it held back. The text itself is not kept."""
+        return completion(place.engine, receipt)
+
+    @api.get("/log/checkpoint", responses=ERRORS, dependencies=[Depends(door.anybody)])
+    def checkpoint(response: Response) -> Told:
+        """The signed head of the transparency log. Public."""
+        note = place.checkpoint()
+        head = read_checkpoint(note, place.home.key.public)
+        response.headers["Cache-Control"] = "public, max-age=5"
+        return {"checkpoint": note, "size": head.size if head else 0, "root": head.root.hex() if head else ""}
+
+
+def _work(work: Work, names: dict[PartyId, str], refused: bool) -> dict[str, Any]:
+    people = [{"party": part.party, "name": names[part.party], "role": str(part.role)} for part in work.contributions]
+    told = {"work": work.id, "title": work.title, "kind": work.kind, "created": work.created.isoformat()}
+    return told | {"licence": work.licence, "contributors": people, "opted_out": refused}
+
+
+def _contributor(place: Place, party: str) -> dict[str, Any]:
+    """Raises: AppError("no-such-party")."""
+    home = place.home
+    if PartyId(party) not in home.names:
+        raise AppError("no-such-party", f"nobody is registered as {party}", "GET /v1/works names contributors")
+    refused = place.opted_out
+    works = [
+        {"work": work.id, "title": work.title, "role": str(part.role), "opted_out": work.id in refused}
+        for work in home.works.values()
+        for part in work.contributions
+        if part.party == party
+    ]
+    return {"party": party, "name": home.names[PartyId(party)], "works": works}
+
+
+def _account(desk: Desk, party: Party, currency: str) -> dict[str, Any]:
+    return {
+        "party": party.id,
+        "name": party.name,
+        "currency": currency,
+        "nano": str(desk.balance(party, currency)),
+        "periods": [each.name for each in desk.periods(party, currency)],
+        "signed": [each.period.name for each in desk.kept(party, currency)],
+    }

@@ -1,0 +1,55 @@
+"""The API under /v1 as one router, to be mounted by any application."""
+
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
+from starlette.routing import Match
+
+from byline.app.api.asking import Door
+from byline.app.api.current import Place
+from byline.app.api.faults import ApiRoute, error_body
+from byline.app.api.limits import Buckets
+from byline.app.api.making_routes import add_making
+from byline.app.api.reading_routes import add_reading
+from byline.app.home import Home
+
+VERSION = "1.0"
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def router(home: Home) -> APIRouter:
+    """Everything under /v1. `home`: the project folder; the router keeps its database connections open."""
+    place = Place(home)
+    api = APIRouter(prefix="/v1", route_class=ApiRoute, tags=["byline"])
+    door = Door(place, Buckets())
+    add_reading(api, place, door)
+    add_making(api, place, door)
+    described = list(api.routes)
+
+    @api.get("/openapi.json", include_in_schema=False)
+    def openapi() -> dict[str, Any]:
+        return get_openapi(title="Byline", version=VERSION, routes=described)
+
+    @api.api_route("/{rest:path}", methods=_METHODS, include_in_schema=False)
+    def nothing_here(rest: str, request: Request) -> Response:
+        allowed = sorted({method for route in described for method in _methods(route, request)})
+        if allowed:
+            body = error_body("wrong-method", f"{request.method} is not for this address", f"use {', '.join(allowed)}")
+            return JSONResponse(body, 405, {"Allow": ", ".join(allowed)})
+        return JSONResponse(error_body("no-such-page", "there is no such address", "see /v1/openapi.json"), 404)
+
+    return api
+
+
+def api_app(home: Home) -> FastAPI:
+    """The API alone, without the portal's pages."""
+    app = FastAPI(title="Byline", version=VERSION, docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(router(home))
+    return app
+
+
+def _methods(route: Any, request: Request) -> set[str]:
+    match, _ = route.matches(request.scope)
+    return set(route.methods) if match is Match.PARTIAL else set()
