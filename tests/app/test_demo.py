@@ -42,6 +42,8 @@ def test_the_demo_keeps_its_promises(tmp_path):
     assert told["verify"]["tampered_refused"] is True
     assert told["optout"] == {"in_manifest": False, "paid_nano": "0"}
     assert told["copycat"] == {"gain_nano": "0"}
+    for copies in ("duplicate-stuffing", "sock-puppets", "near-duplicates", "self-prompting"):
+        assert 0 <= told["attacks"][copies]["gain_defended"] <= told["attacks"][copies]["bound"]
     assert 0 < told["seconds"]["train"] < told["seconds"]["total"]
 
     assert told["report"] == str(home / "report.html")

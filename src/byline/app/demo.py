@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from byline.app.answers import attribute, evaluate
+from byline.app.attack_run import attack_training
 from byline.app.corpus import DemoFiles, write_demo_catalogue
 from byline.app.demo_money import afterwards
 from byline.app.home import Home, freeze_manifest, read_json, register, write_json
@@ -61,6 +62,7 @@ def run_demo(folder: Path, effort: str, today: date, progress: Progress, tell: T
     settled = pay(training, _fee(folder, today, changed), STANDARD_POLICY, datetime.now(UTC))
     tell(f"{conservation(settled.settlement)} {NOTICE}")
     later = afterwards(home, files, settled, agreed, changed, tell)
+    attacked = cheat(training, progress, tell)
     faults = home.journal.check()
     if faults:
         raise AppError("journal-faults", f"the journal does not compute: {faults[0]}", "keep the folder and report it")
@@ -69,6 +71,7 @@ def run_demo(folder: Path, effort: str, today: date, progress: Progress, tell: T
     summary = {
         **_summary(training, settled.settlement, data),
         **later,
+        "attacks": attacked,
         "report": str(folder / "report.html"),
         "seconds": {"train": told["cpu_seconds"], "total": time.monotonic() - started},
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
@@ -110,6 +113,24 @@ def ask(training: Training, today: date, progress: Progress, tell: Tell) -> None
         f"lambda {measured['reliability']['lambda_ppm'] / PPM:.2f}. "
         f"Byline {'is ahead of' if byline > bm25 else 'does not beat'} BM25 here."
     )
+
+
+def cheat(training: Training, progress: Progress, tell: Tell) -> dict[str, dict[str, float]]:
+    """Every known attack on the pay of this run: its gain without defences and with them, and the bound claimed."""
+    found = attack_training(training, progress=progress)
+    told = {
+        name: {
+            "gain_undefended": each.gain_undefended_ppm / PPM,
+            "gain_defended": each.gain_defended_ppm / PPM,
+            "bound": each.bound_ppm / PPM,
+        }
+        for name, each in found.items()
+    }
+    tell("What cheating would bring, as a multiple of honest pay: without defences, with them, and the bound.")
+    for name, each in told.items():
+        above = "  above the bound" if each["gain_defended"] > each["bound"] else ""
+        tell(f"  {name:<18} {each['gain_undefended']:6.2f} {each['gain_defended']:6.2f} {each['bound']:6.2f}{above}")
+    return told
 
 
 def _summary(training: Training, settlement: Settlement, data: dict[str, Any]) -> dict[str, Any]:
