@@ -1,5 +1,7 @@
 """Whatever the schema allows, and what it does not, is answered: no 500, and nothing that the schema does not show."""
 
+import itertools
+
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -11,8 +13,13 @@ from test_routes import ROUTES
 CHECKS = [not_a_server_error, status_code_conformance, response_schema_conformance]
 
 
-@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
-@pytest.mark.parametrize("route", ROUTES, ids=" ".join)
+NOTHING_TO_SPOIL = (("GET", "/v1/log/checkpoint"), GenerationMode.NEGATIVE)  # no parameter, no token
+ASKED = [each for each in itertools.product(ROUTES, GenerationMode) if each != NOTHING_TO_SPOIL]
+
+
+@pytest.mark.parametrize(
+    ("route", "mode"), ASKED, ids=lambda each: each.value if isinstance(each, str) else " ".join(each)
+)
 def test_no_request_breaks_it(api, route, mode):
     schema = schemathesis.openapi.from_dict(api.all.get("/v1/openapi.json").json())
     schema.app = api.app
@@ -25,9 +32,5 @@ def test_no_request_breaks_it(api, route, mode):
         headers = {"Authorization": api.all.headers["Authorization"]}
         answered.append(case.call_and_validate(headers=headers, checks=CHECKS).status_code)
 
-    try:
-        ask()
-    except schemathesis.errors.SchemathesisError as fault:  # nothing about this route can be wrong
-        assert mode is GenerationMode.NEGATIVE and "negative" in str(fault).lower()
-        return
+    ask()
     assert set(answered) - {401}  # negative ones spoil the token too

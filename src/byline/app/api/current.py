@@ -4,30 +4,26 @@ import os
 import threading
 from datetime import date
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from byline.app.api.jobs import Queue
+from byline.app.api.tables import prepare
 from byline.app.api.tokens import Tokens
 from byline.app.home import Home
 from byline.app.lookup import Library
 from byline.app.statements import Desk
 from byline.core import Party, WorkId
 from byline.ledger import Period
-from byline.registry import upgrade
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
 _KEPT = ("_engine", "registry", "notices", "journal", "key", "log")
 Stamp = tuple[object, ...]
 
 
 def engine_of(home: Home) -> sa.Engine:
     """The project's database with the tables of the API."""
-    engine = home.journal.engine
-    upgrade(engine, _MIGRATIONS, "api_version")
-    return engine
+    return prepare(home.journal.engine)
 
 
 class Place:

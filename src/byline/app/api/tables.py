@@ -1,8 +1,19 @@
 """The API's tables, as its migrations make them: tokens by their hash, requests made once, outputs, long jobs."""
 
+from pathlib import Path
+
 import sqlalchemy as sa
 
+from byline.registry import upgrade
+
 META = sa.MetaData()
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def prepare(engine: sa.Engine) -> sa.Engine:
+    """The database, with the tables of the API."""
+    upgrade(engine, _MIGRATIONS, "api_version")
+    return engine
 
 
 def _text(name: str, *, empty: bool = False, primary_key: bool = False, unique: bool = False) -> sa.Column[str]:

@@ -1,0 +1,158 @@
+"""The queue: in order, each job by one worker at a time, and gone on with when a worker dies."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import sqlalchemy as sa
+from tiny_project import byline
+
+from byline.app.api import Tokens
+from byline.app.api.jobs import ATTEMPTS, LeaseLost, Queue
+from byline.app.api.tables import JOBS, PARTS, prepare
+from byline.core import AppError
+from byline.registry import writing
+
+WORKER = "import sys; sys.argv = ['byline', 'worker', '--once', *sys.argv[1:]]; from byline.app.cli import main; main()"
+TEXTS = [
+    {"text": "the river and the boat under the bridge", "title": "a"},
+    {"text": "star and moon and comet and lens in the dark night", "title": "b"},
+    {"text": "bread and flour and salt in the oven", "title": "c"},
+]
+
+
+@pytest.fixture
+def queue(database):
+    return Queue(prepare(database), lease=30)
+
+
+@pytest.fixture
+def token(queue, database):
+    return Tokens(database).new("test", ["attributions:make"])[0].id
+
+
+def add(queue, token, *numbers):
+    with writing(queue._engine) as connection:
+        return [queue.add(connection, token, "test", {"number": number}, 3) for number in numbers]
+
+
+def expire(engine):
+    """As if the lease had run out."""
+    with writing(engine) as connection:
+        connection.execute(sa.update(JOBS).values(leased_until=time.time() - 1))
+
+
+def test_jobs_are_done_in_order_and_once(queue, token):
+    ids = add(queue, token, 1, 2)
+    first, second, third = queue.take(), queue.take(), queue.take()
+    assert [first.job.id, second.job.id, third] == [*ids, None] and queue.waiting() == 0
+    first.run(lambda held: {"seen": held.job.body["number"]})
+    done = queue.one(ids[0])
+    assert (done.state, done.result, done.done, done.of) == ("done", {"seen": 1}, 3, 3)
+    assert queue.one(ids[1]).state == "running"
+    with pytest.raises(AppError) as error:
+        queue.one("job:none")
+    assert error.value.code == "no-such-job"
+
+
+def test_a_dead_worker_s_job_goes_on_after_its_parts(queue, token):
+    (name,) = add(queue, token, 1)
+    dead = queue.take()
+    dead.keep(0, {"part": 0})
+    assert queue.one(name).done == 1
+    expire(queue._engine)
+    heir = queue.take()
+    assert heir.job.id == name and heir.job.attempt == 2 and heir.parts() == {0: {"part": 0}}
+    for late in (lambda: dead.keep(1, {"part": "late"}), lambda: dead.progress("late", 1, 2)):
+        with pytest.raises(LeaseLost):
+            late()
+    dead.run(lambda held: {"who": "dead"})
+    heir.run(lambda held: {"parts": len(held.parts())})
+    assert queue.one(name).result == {"parts": 1}
+    with queue._engine.connect() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(PARTS)).scalar_one() == 0
+
+
+def test_a_lease_is_renewed_while_the_work_goes_on(database, token):
+    queue = Queue(database, lease=0.6)
+    add(queue, token, 1)
+    held = queue.take()
+
+    def long(held):
+        time.sleep(1.2)
+        return {"taken_by_another": queue.take() is not None}
+
+    held.run(long)
+    assert queue.one(held.job.id).result == {"taken_by_another": False}
+
+
+def test_a_job_that_kills_its_workers_is_given_up(queue, token):
+    (name,) = add(queue, token, 1)
+    for _ in range(ATTEMPTS):
+        assert queue.take() is not None
+        expire(queue._engine)
+    queue.take().run(lambda held: pytest.fail("it was done again"))
+    assert queue.one(name).state == "failed" and queue.one(name).error["code"] == "job-given-up"
+    assert queue.take() is None
+
+
+def test_our_errors_are_its_answer_and_faults_fail_it(queue, token):
+    ids = add(queue, token, 1, 2)
+
+    def wrong(held):
+        raise AppError("bad-name", "it is wrong", "mend it")
+
+    def broken(held):
+        raise ZeroDivisionError("secret inside")
+
+    queue.take().run(wrong)
+    assert queue.one(ids[0]).error == {"code": "bad-name", "what": "it is wrong", "fix": "mend it"}
+    with pytest.raises(ZeroDivisionError):
+        queue.take().run(broken)
+    assert queue.one(ids[1]).error["code"] == "internal" and "secret" not in json.dumps(queue.one(ids[1]).error)
+
+
+def test_a_killed_worker_is_gone_on_with(api):
+    """kill -9 in the middle of a question of three texts: the next worker does what is left, and no money moved."""
+    kept = (api.home.training("main") / "attribution.json").read_bytes()
+    told = api.all.post("/v1/attributions", json={"texts": TEXTS}).json()
+    assert told["state"] == "queued" and told["of"] == 3
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, "--home", api.home.path])
+    try:
+        until = time.monotonic() + 60
+        while (now := api.all.get(told["status"]).json())["done"] == 0 and time.monotonic() < until:
+            time.sleep(0.01)
+        os.kill(worker.pid, signal.SIGKILL)
+    finally:
+        worker.kill()
+        worker.wait()
+    assert now["done"] >= 1
+    if (now := api.all.get(told["status"]).json())["state"] != "done":  # the machine may have been too fast
+        assert now["state"] == "running" and 1 <= now["done"] < 3
+        assert byline("worker", "--once", "--home", api.home.path, "--json").last == {"done": 0}  # it is still held
+        expire(api.home.journal.engine)
+        assert byline("worker", "--once", "--home", api.home.path, "--json").last == {"done": 1}
+    now = api.all.get(told["status"]).json()
+    assert now["state"] == "done" and now["done"] == 3
+    passages = now["result"]["passages"]
+    assert [passage["title"] for passage in passages] == ["a", "b", "c"]
+    for passage in passages:
+        shares = passage["contributor"]["shares"]
+        assert sum(line["ppb"] for line in shares["lines"]) + shares["unattributed_ppb"] == 10**9
+    assert (api.home.training("main") / "attribution.json").read_bytes() == kept
+    events = api.all.get(f"{told['status']}/events")
+    assert events.headers["content-type"].startswith("text/event-stream")
+    assert json.loads(events.text.removeprefix("data: "))["state"] == "done"
+
+
+def test_a_question_that_cannot_be_answered_says_why(api):
+    told = api.all.post("/v1/attributions", json={"texts": [{"text": "?!"}]}).json()
+    byline("worker", "--once", "--home", api.home.path)
+    now = api.all.get(told["status"]).json()
+    assert now["state"] == "failed" and now["error"]["code"] == "empty-query"
+    answer = api.all.post("/v1/attributions", json={"texts": [{"text": "a boat"}], "training": "none"})
+    assert answer.status_code == 404 and answer.json()["error"]["code"] == "no-such-training"
