@@ -6,7 +6,8 @@ from typing import Any
 from byline.app.home import Home
 from byline.app.notice_steps import Step, change
 from byline.app.notice_view import told
-from byline.app.notices import about, give, names, receipt_path
+from byline.app.notices import about as about_target
+from byline.app.notices import give, names, receipt_path
 from byline.app.portal.accounts import Role
 from byline.app.portal.doors import Doors
 from byline.app.portal.visit import Answer, Download, Onward, Page, Visit
@@ -19,6 +20,7 @@ from byline.registry import (
     Names,
     NoticeKind,
     Target,
+    TargetKind,
     What,
     challenge,
     ordered_uses,
@@ -113,6 +115,14 @@ def _shown_target(home: Home, of: str) -> str:
         return title if len(home.registry.works_titled(title)) == 1 else of
     party = PartyId(of.removeprefix("contributor:"))
     return f"contributor:{home.names[party]}" if party in home.names else of
+
+
+def about(home: Home, target: Target) -> str:
+    """What a notice is about, as people write it."""
+    if target.kind is TargetKind.WORK:
+        return f"“{home.works[WorkId(target.value)].title}”"
+    told = about_target(home, target)
+    return told.removeprefix("domain:").removeprefix("collection:") if told == str(target) else told
 
 
 # --- what became of it ----------------------------------------------------------------------------------------

@@ -1,0 +1,44 @@
+"""One small project, copied for each test, and who comes to it."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "app"))
+sys.path.insert(0, str(Path(__file__).parent))
+from portal_project import ADA, BEN, Clock, build, signed_in
+
+from byline.app.home import Home
+from byline.app.portal import create_app
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    return build(Home(tmp_path_factory.mktemp("project") / "home"), tmp_path_factory.mktemp("files")).path
+
+
+@pytest.fixture
+def home(made, tmp_path):
+    return Home.open(shutil.copytree(made, tmp_path / "home"))
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def app(home, clock):
+    return create_app(home, "https://portal.example.org", clock)
+
+
+@pytest.fixture
+def ada(app):
+    return signed_in(app, "ada@example.org", party=ADA)
+
+
+@pytest.fixture
+def ben(app):
+    return signed_in(app, "ben@example.org", party=BEN)
