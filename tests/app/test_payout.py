@@ -12,7 +12,6 @@ from byline.app.home import Home
 from byline.core import party_id
 from byline.ledger.booking import BANK, Kind, book_moves
 
-
 IBANS = {"Ann": "NL30MOCK0000000005", "Bob": "DE89370400440532013000"}
 FROM = ["--from-name", "Operator", "--from-iban", "NL41MOCK0000000001"]
 

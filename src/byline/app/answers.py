@@ -109,8 +109,8 @@ def attribute(
 def attribute_passages(
     training: Training, passages: Sequence[Passage], progress: Progress = silent
 ) -> tuple[dict[str, Any], Sequence[str], list[float]]:
-    """The same for each passage alone; nothing is kept, so no money follows from it. With it the cluster of each example
-    and the part of each passage that came from outside."""
+    """The same for each passage alone; nothing is kept, so no money follows from it. With it the cluster of each
+    example and the part of each passage that came from outside."""
     whole, parts = score_segments(training, passages, progress)
     works = training.works()
     by: dict[str, Sequence[str]] = {
