@@ -1,4 +1,4 @@
-"""`byline token`, `byline worker` and `byline outputs`: the operator's side of the JSON API."""
+"""`byline token`, `worker`, `outputs` and `proxy`: the operator's side of the JSON API."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from byline.app.home import Home
-from byline.app.terminal import HOME, DatabaseOption, HomeOption, JsonOption, out, say
+from byline.app.terminal import HOME, DatabaseOption, HomeOption, JsonOption, out, say, tell
 from byline.core import AppError, PartyId
 
 if TYPE_CHECKING:
@@ -96,7 +96,29 @@ def outputs_command(
     say(as_json, told, f"{says} Next:\n{following}" if following else says)
 
 
-COMMANDS: tuple[Callable[..., None], ...] = (worker_command, outputs_command)
+def proxy_command(
+    to: Annotated[str, typer.Option("--to", help="Address of a server that speaks OpenAI's protocol.")],
+    policy: Annotated[Path | None, typer.Option(help="The guard's limits (JSON); default: the standard ones.")] = None,
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8100,
+    host: Annotated[str, typer.Option(help="Address to listen on; others than this machine need TLS.")] = "127.0.0.1",
+    home: HomeOption = HOME,
+    database: DatabaseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Stand in front of a model's server: hold its answers against the works, each with the id of a receipt."""
+    from byline.lookup import STANDARD, read_policy
+
+    api = _api()
+    app = api.proxy_app(Home.open(home, database), to, read_policy(policy) if policy else STANDARD)
+    import uvicorn
+
+    address = f"http://{host}:{port}/v1"
+    tell(as_json, f"Ask {address} instead of {to}. Ctrl-C ends it.")
+    uvicorn.run(app, host=host, port=port, access_log=False, server_header=False, log_level="warning")
+    say(as_json, {"address": address}, "The proxy has ended.")
+
+
+COMMANDS: tuple[Callable[..., None], ...] = (worker_command, outputs_command, proxy_command)
 
 
 def _api() -> Any:

@@ -3,7 +3,20 @@
 from byline.app.api.attributing import work_off
 from byline.app.api.current import Place, engine_of
 from byline.app.api.outputs import Outputs
+from byline.app.api.proxy import proxy_app
 from byline.app.api.routes import api_app, router
 from byline.app.api.tokens import PER_MINUTE, SCOPES, Token, Tokens
 
-__all__ = ["PER_MINUTE", "SCOPES", "Outputs", "Place", "Token", "Tokens", "api_app", "engine_of", "router", "work_off"]
+__all__ = [
+    "PER_MINUTE",
+    "SCOPES",
+    "Outputs",
+    "Place",
+    "Token",
+    "Tokens",
+    "api_app",
+    "engine_of",
+    "proxy_app",
+    "router",
+    "work_off",
+]

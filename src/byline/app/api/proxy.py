@@ -1,0 +1,169 @@
+"""A proxy in front of any server that speaks OpenAI's protocol: what it generates is held against the works while it
+streams, and each answer gets the id of a receipt. Nothing of the engine is touched.
+"""
+
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from byline.app.api.completions import keep_completion, new_receipt
+from byline.app.api.current import Place
+from byline.app.api.faults import ApiRoute, error_body
+from byline.app.api.guarded import Checked, Told, sse
+from byline.app.home import Home
+from byline.app.lookup import guard_of
+from byline.core import AppError
+from byline.lookup import STANDARD, GuardPolicy
+
+LOG = logging.getLogger("byline.proxy")
+RECEIPT = "Byline-Receipt"
+# What asks for words in a form that the guard does not read.
+NOT_GUARDED = ("tools", "functions", "logprobs", "top_logprobs", "audio", "modalities", "echo", "suffix")
+SECONDS = httpx.Timeout(600, connect=10)
+DONE = b"data: [DONE]\n\n"
+BAD_ANSWER = "the model's server answered with something that is no completion"
+
+
+def proxy_app(home: Home, to: str, policy: GuardPolicy = STANDARD, client: httpx.AsyncClient | None = None) -> FastAPI:
+    """`to`: address of the server, with or without /v1. `client`: for tests.
+
+    Raises: LookupFault("bad-policy").
+    """
+    place, upstream = Place(home), client or httpx.AsyncClient(timeout=SECONDS)
+    guard_of(place.library, policy)  # what is wrong with the policy or the index shows now
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await upstream.aclose()
+
+    proxy = _Proxy(place, to.rstrip("/").removesuffix("/v1") + "/v1", policy, upstream)
+    api = APIRouter(prefix="/v1", route_class=ApiRoute)
+    api.add_api_route("/chat/completions", proxy.chat, methods=["POST"])
+    api.add_api_route("/completions", proxy.complete, methods=["POST"])
+    api.add_api_route("/models", proxy.models, methods=["GET"])
+    app = FastAPI(title="Byline proxy", docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
+    app.include_router(api)
+    return app
+
+
+class _Proxy:
+    def __init__(self, place: Place, to: str, policy: GuardPolicy, client: httpx.AsyncClient) -> None:
+        self.place, self.to, self.policy, self.client = place, to, policy, client
+
+    async def chat(self, request: Request) -> Response:
+        return await self._ask(request, "/chat/completions", chat=True)
+
+    async def complete(self, request: Request) -> Response:
+        return await self._ask(request, "/completions", chat=False)
+
+    async def models(self, request: Request) -> Response:
+        answer = await self._send(self.client.build_request("GET", f"{self.to}/models", headers=_headers(request)))
+        return await _as_it_is(answer)
+
+    async def _ask(self, request: Request, path: str, chat: bool) -> Response:
+        asked = _asked(await request.body())
+        sent = self.client.build_request("POST", f"{self.to}{path}", headers=_headers(request), json=asked)
+        guard = await run_in_threadpool(lambda: guard_of(self.place.library, self.policy))
+        answer = await self._send(sent)
+        if answer.status_code != 200:
+            return await _as_it_is(answer)
+        checked = Checked(guard, new_receipt(), _choices(asked))
+        headers = {RECEIPT: checked.receipt}
+        if answer.headers.get("content-type", "").startswith("text/event-stream"):
+            return StreamingResponse(self._stream(answer, checked, chat), 200, headers, "text/event-stream")
+        return await self._whole(answer, checked, chat, headers)
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        """Raises: AppError("upstream-unreachable")."""
+        try:
+            return await self.client.send(request, stream=True)
+        except httpx.HTTPError as fault:
+            what = f"the model's server did not answer: {type(fault).__name__}"
+            raise AppError("upstream-unreachable", what, "check that it runs, and --to") from fault
+
+    async def _whole(self, answer: httpx.Response, checked: Checked, chat: bool, headers: dict[str, str]) -> Response:
+        """Nothing goes out before its record is kept."""
+        try:
+            body = json.loads(await answer.aread())
+            told = await run_in_threadpool(checked.whole, body, chat)
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError):
+            return JSONResponse(error_body("upstream-unreachable", BAD_ANSWER, "look at its logs"), 502)
+        await run_in_threadpool(keep_completion, self.place.engine, checked.receipt, checked.record())
+        return JSONResponse(told, 200, headers)
+
+    async def _stream(self, answer: httpx.Response, checked: Checked, chat: bool) -> AsyncIterator[bytes]:
+        """Chunks as they may go on. The record is kept at the end, however it comes: also if the caller leaves."""
+        try:
+            async for told in self._chunks(answer, checked, chat):
+                yield sse(told)
+            yield DONE
+        finally:
+            await answer.aclose()
+            keep_completion(self.place.engine, checked.receipt, checked.record())
+
+    async def _chunks(self, answer: httpx.Response, checked: Checked, chat: bool) -> AsyncIterator[Told]:
+        last: Mapping[str, Any] = {}
+        try:
+            async for line in answer.aiter_lines():
+                data = line.removeprefix("data:").strip() if line.startswith("data:") else ""
+                if data == "[DONE]":
+                    break
+                if not data:
+                    continue
+                last = json.loads(data)
+                for told in checked.event(last, chat):
+                    yield told
+                if checked.stopped:
+                    return
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as fault:
+            LOG.warning("%s: the stream broke: %s", checked.receipt, type(fault).__name__)
+            checked.broken = BAD_ANSWER
+        for told in checked.rest(last, chat):
+            yield told
+        if checked.broken:
+            yield error_body("upstream-unreachable", BAD_ANSWER, "ask again")
+
+
+def _asked(body: bytes) -> dict[str, Any]:
+    """Raises: AppError("bad-request"), AppError("not-guarded")."""
+    try:
+        asked = json.loads(body)
+    except (ValueError, RecursionError) as fault:
+        raise AppError("bad-request", "the request is not JSON", "send a JSON object") from fault
+    if not isinstance(asked, dict):
+        raise AppError("bad-request", "the request is no object", "send a JSON object")
+    wanted = [name for name in NOT_GUARDED if asked.get(name)]
+    if wanted:
+        what = f"{', '.join(wanted)}: the answer would hold words that cannot be held against the works"
+        raise AppError("not-guarded", what, f"leave out {', '.join(wanted)}")
+    return asked
+
+
+def _choices(asked: Mapping[str, Any]) -> int:
+    """How many choices the answer will have."""
+    prompt, each = asked.get("prompt"), asked.get("n")
+    several = isinstance(prompt, list) and prompt and not isinstance(prompt[0], int)
+    return (each if isinstance(each, int) and each > 0 else 1) * (len(prompt) if several and prompt else 1)
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """The caller's key goes on to the server; nothing else does."""
+    given = request.headers.get("authorization")
+    return {"authorization": given} if given else {}
+
+
+async def _as_it_is(answer: httpx.Response) -> Response:
+    """Errors and lists hold no words of the model."""
+    try:
+        body = await answer.aread()
+    finally:
+        await answer.aclose()
+    return Response(body, answer.status_code, media_type=answer.headers.get("content-type"))
