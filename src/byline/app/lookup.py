@@ -149,7 +149,8 @@ def look_up_text(library: Library, text: str, show_all: bool = False) -> Told:
     """The answer to "was this in it?".
 
     `verdict`: found (word for word), resembles, phrases (short runs only, which may be nobody's), not-found, or
-    too-short, which is no answer. Raises: AppError("nothing-frozen") if there is no manifest, LookupFault("empty-query").
+    too-short, which is no answer. Raises: AppError("nothing-frozen") if there is no manifest,
+    LookupFault("empty-query").
     """
     if not library.manifests:
         raise AppError("nothing-frozen", "no manifest was frozen yet, so there is nothing to search", "byline freeze")
