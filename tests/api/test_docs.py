@@ -1,0 +1,49 @@
+"""The examples of docs/api.md are run as they stand, and answer with the fields that the page shows."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from test_proxy import served
+
+from byline.app.api import SCOPES
+from byline.app.cli import app
+
+PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```sh\n(.*?)^```\n(?:```json\n(.*?)^```$)?", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def missing(shown, found, at="answer"):
+    """Fields that the page shows and the answer has not, or has in another form."""
+    if type(shown) is not type(found):
+        return [at]
+    if isinstance(shown, dict):
+        return [
+            x for k, v in shown.items() for x in (missing(v, found[k], f"{at}.{k}") if k in found else [f"{at}.{k}"])
+        ]
+    return missing(shown[0], found[0], f"{at}[0]") if shown and isinstance(shown, list) and found else []
+
+
+def test_examples_answer_as_shown(api):
+    assert len(EXAMPLES) == 6
+    _, secret = api.tokens.new("docs", SCOPES)
+    with served(api.app) as address:
+        environment = os.environ | {"BYLINE": address, "TOKEN": secret}
+        for command, shown in EXAMPLES:
+            done = subprocess.run(["sh", "-e", "-c", command], env=environment, capture_output=True, text=True)
+            assert done.returncode == 0, (command, done.stderr)
+            if shown:
+                assert missing(json.loads(shown), json.loads(done.stdout)) == [], command
+
+
+def test_every_scope_and_route_is_told():
+    assert re.findall(r"^\| `(\w+:\w+)` \| (.+) \|$", PAGE, re.MULTILINE) == list(SCOPES.items())
+
+
+@pytest.mark.parametrize("name", re.findall(r"byline (\w+)", PAGE))
+def test_named_commands_exist(name):
+    known = {command.callback.__name__.removesuffix("_command") for command in app.registered_commands}
+    assert name in known | {group.name for group in app.registered_groups}
