@@ -35,6 +35,37 @@ OPEN_TO = {
     ("POST", "/claim"): SIGNED_IN,
     ("GET", "/me"): SIGNED_IN,
 }
+OPEN_TO |= {
+    (method, path): frozenset({role})
+    for role, pages in {
+        Role.AUDITOR: (
+            ("GET", "/audit"),
+            ("POST", "/audit/check"),
+            ("GET", "/audit/entries"),
+            ("GET", "/audit/entries/{entry}"),
+            ("GET", "/audit/trail"),
+            ("GET", "/audit/payees/{party}"),
+            ("GET", "/audit/payees/{party}/{currency}/{period}"),
+            ("GET", "/audit/payees/{party}/{currency}/{period}/line/{line}"),
+        ),
+        Role.OFFICER: (
+            ("GET", "/office"),
+            ("GET", "/office/notices/{notice}"),
+            ("POST", "/office/notices/{notice}"),
+            ("POST", "/office/questions/{question}"),
+        ),
+        Role.OPERATOR: (
+            ("GET", "/operate"),
+            ("POST", "/operate/settle"),
+            ("POST", "/operate/settle/commit"),
+            ("GET", "/operate/payouts/{batch}"),
+            ("GET", "/operate/people"),
+            ("POST", "/operate/people"),
+        ),
+        Role.COOPERATIVE: (("GET", "/coop"), ("GET", "/coop/{proposal}")),
+    }.items()
+    for method, path in pages
+}
 # Only whose it is: for everybody else it does not exist.
 OWN = {
     ("GET", "/notices/{notice}"),
@@ -56,7 +87,8 @@ def paths(home, ada):
     sign_month(home)
     notice = ada.fill("/no", of=TITLES[0], by="Ada Moore").headers["location"].partition("?")[0].rpartition("/")[2]
     found = {"work": only_work(home, TITLES[0]), "party": ADA, "name": "eu-main-1", "notice": notice}
-    return found | {"currency": "eur", "period": "2026-09", "form": "json", "line": "1"}
+    return found | {"currency": "eur", "period": "2026-09", "form": "json", "line": "1", "entry": "1",
+                    "question": "question:1", "batch": "batch:1", "proposal": "proposal:1"}  # fmt: skip
 
 
 def doors(app):

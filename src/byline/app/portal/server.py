@@ -11,13 +11,26 @@ from starlette.exceptions import HTTPException
 
 from byline.app.api import router
 from byline.app.home import Home
-from byline.app.portal import choices, earnings, mine, papers, public, records, signing
+from byline.app.portal import (
+    assembly,
+    audit,
+    choices,
+    earnings,
+    mine,
+    office,
+    operate,
+    papers,
+    public,
+    records,
+    signing,
+)
 from byline.app.portal.accounts import open_accounts
 from byline.app.portal.doors import Doors
 from byline.app.portal.pages import error_page, render
 from byline.app.portal.trail import Trail
 from byline.app.portal.visit import Portal, Visit, portal_secret
 
+PAGES = (public, records, papers, signing, choices, mine, earnings, audit, office, operate, assembly)
 LOG = logging.getLogger("byline.portal")
 HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
@@ -46,7 +59,7 @@ def create_app(home: Home, site: str = "http://127.0.0.1:8000", clock: Callable[
                     portal_secret(home.path / "keys"), clock)  # fmt: skip
     app = FastAPI(title="Byline", docs_url=None, redoc_url=None, openapi_url=None)
     doors = Doors(app, portal)
-    for pages in (public, records, papers, signing, choices, mine, earnings):
+    for pages in PAGES:
         pages.add(doors)
     app.state.portal, app.state.doors = portal, doors.all
     app.include_router(router(home))

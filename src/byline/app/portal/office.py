@@ -1,0 +1,105 @@
+"""For rights officers: what waits for a decision, what evidence is missing, and deciding. Each decision is a record
+with a name, a reason and a receipt; none is edited."""
+
+from typing import Any
+
+from byline.app.notice_steps import Step, change
+from byline.app.notice_view import told
+from byline.app.portal.accounts import Role
+from byline.app.portal.choices import HISTORY, WORDS, about
+from byline.app.portal.doors import Doors
+from byline.app.portal.visit import Answer, Onward, Page, Visit
+from byline.core import AppError, Verdict
+from byline.registry import Level, What, next_due
+
+DECISIONS = (What.UPHELD, What.REJECTED, What.DISPUTED, What.EXTENDED)
+CHECKS = {Level.CONTACT: "they answered from their address", Level.REGISTRY: "a register names them",
+          Level.IDENTITY: "a document of identity was seen"}  # fmt: skip
+
+
+def add(doors: Doors) -> None:
+    doors.page("GET", "/office", Role.OFFICER)(show)
+    doors.page("GET", "/office/notices/{notice}", Role.OFFICER)(notice)
+    doors.page("POST", "/office/notices/{notice}", Role.OFFICER)(decide)
+    doors.page("POST", "/office/questions/{question}", Role.OFFICER)(answer)
+
+
+def show(visit: Visit) -> Answer:
+    home, day = visit.home, visit.now.date()
+    decisions = [each for each in home.registry.decisions() if each.verdict is not Verdict.ADMIT]
+    known = {each.work for each in home.registry.decisions()}
+    data = {
+        "notices": _waiting(visit),
+        "questions": [each for each in visit.portal.accounts.questions() if not each.answer],
+        "refused": [{"work": each.work, "title": home.works[each.work].title, "because": each.because,
+                     "rule": each.rule} for each in decisions if each.work in home.works][:200],
+        "undecided": [work for work in home.works.values() if work.id not in known][:200],
+        "day": day,
+    }  # fmt: skip
+    return Page("office.html", "Review", data)
+
+
+def _waiting(visit: Visit) -> list[dict[str, Any]]:
+    """Notices in force that were not settled, the most urgent first."""
+    home, day, found = visit.home, visit.now.date(), []
+    for dossier in home.notices.all():
+        due = next_due(dossier) if dossier.in_force(day) else None
+        if due is not None:
+            found.append({"id": dossier.notice.id, "kind": dossier.notice.kind.value, "state": dossier.state(day),
+                          "about": about(home, dossier.notice.target), "level": str(dossier.level()),
+                          "due": due.due, "what": due.what, "late": due.due < visit.now})  # fmt: skip
+    return sorted(found, key=lambda each: each["due"])
+
+
+def notice(visit: Visit) -> Answer:
+    home, dossier = visit.home, visit.home.notices.one(visit.named["notice"])
+    found = told(home, dossier, visit.now.date(), home.reached().by(dossier.notice.target))
+    data = {
+        "notice": found,
+        "about": about(home, dossier.notice.target),
+        "words": WORDS,
+        "titles": [(work, home.works[work].title) for work in found["works"][:20]],
+        "history": [each | {"says": HISTORY.get(each["what"], each["what"])} for each in found["history"]],
+        "decisions": [each.value for each in DECISIONS],
+        "checks": [(level.value, says) for level, says in CHECKS.items()],
+        "mine": dossier.notice.id in visit.portal.accounts.notices(visit.me.id),
+    }
+    return Page("office-notice.html", "A notice", data)
+
+
+def decide(visit: Visit) -> Answer:
+    """Nobody decides on what they gave themselves. Raises: AppError("own-notice"), and those of `change`."""
+    name = visit.named["notice"]
+    visit.home.notices.one(name)
+    if name in visit.portal.accounts.notices(visit.me.id):
+        raise AppError("own-notice", "you gave this notice yourself", "somebody else decides on it")
+    step = _step(visit)
+    change(visit.home, name, step, visit.now)
+    visit.portal.accounts.call(visit.me.id, step.decided_by)
+    visit.did(f"decided: {step.what}", name)
+    return Onward(f"/office/notices/{name}")
+
+
+def _step(visit: Visit) -> Step:
+    """Raises: AppError("bad-decision"), AppError("no-name"), AppError("no-reason")."""
+    by, because = visit.me.name or visit.field("by", 200), visit.field("because")
+    if not by:
+        raise AppError("no-name", "nobody is named who decides", "write your name")
+    chosen, evidence = visit.field("decide", 40), visit.upload.content if visit.upload else b""
+    if chosen in [each.value for each in DECISIONS]:
+        if not because:
+            raise AppError("no-reason", "a decision has no reason", "write why: whoever gave the notice reads it")
+        return Step(What(chosen), decided_by=by, because=because, evidence=evidence)
+    if chosen in [level.value for level in CHECKS]:
+        shown = visit.field("shown", 4_000)
+        return Step(What.VERIFIED, Level(chosen), shown, decided_by=by, because=because, evidence=evidence)
+    raise AppError("bad-decision", "nothing was chosen", "choose what was decided or checked")
+
+
+def answer(visit: Visit) -> Answer:
+    says = visit.field("says")
+    if not says:
+        raise AppError("empty-query", "the answer is empty", "write one")
+    visit.portal.accounts.answer(visit.named["question"], says, visit.me.id)
+    visit.did("answered", visit.named["question"])
+    return Onward("/office")
