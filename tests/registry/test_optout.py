@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byline.core import Contribution, RegistryError, Role, Work, account_id, party_id, sha256_hex, work_id
+from byline.core import Contribution, Party, RegistryError, Role, Work, account_id, party_id, sha256_hex, work_id
 from byline.registry import (
     DEFAULT_USES,
     USES,
@@ -226,6 +226,9 @@ def test_targets_as_people_write_them(tmp_path):
     for text in ("account:Ada Moore", account_id("Ada Moore")):
         assert read_target(text, NAMES) == Target(TargetKind.ACCOUNT, account_id("Ada Moore"))
     assert read_target("collection:https://a.org/g/", NAMES) == Target(TargetKind.COLLECTION, "https://a.org/g")
+    people = Names.of([work()], [], [Party(party_id("Ben Okoro"), "Ben Okoro")])
+    for text in ("Ben Okoro", "contributor:Ben Okoro"):
+        assert read_target(text, people) == Target(TargetKind.CONTRIBUTOR, party_id("Ben Okoro"))
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,9 @@ def read_target(text: str, names: Names, folder: Path = Path()) -> Target:
         return _titled(text, names)
     if text and (folder / text).is_file():
         return _file(folder / text)
-    says = f"{text!r} is neither the title nor the id of a work, nor a file"
+    if text and party_id(text) in names.parties:
+        return _contributor(text, names)
+    says = f"{text!r} is neither the title nor the id of a work, nor a file, nor a contributor's name"
     raise RegistryError(
         "unknown-target", says, "or write domain:, account:, collection:, contributor:, sha256: or ISCC:"
     )
