@@ -40,6 +40,7 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/scan.py
 	$(BIN)/python benchmarks/lookup.py
 	$(BIN)/python benchmarks/invoice.py
+	$(BIN)/python benchmarks/load.py
 	$(BIN)/python benchmarks/bench.py
 
 bench-truth: .venv/ready

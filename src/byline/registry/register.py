@@ -56,6 +56,12 @@ from byline.registry.rights import Credit
 
 CATALOGUE_KINDS = ("works", "splits", "opt-outs")
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_GROWN = ("works", "opt_outs", "manifests", "notices", "notice_changes")
+_NEWEST: list[sa.Select[Any]] = [
+    sa.select(sa.func.max(sa.column("seq"))).select_from(sa.table(name)) for name in _GROWN
+]
+_COUNTED = sa.select(sa.func.count()).select_from(schema.parties)  # which have no numbers
+_STAMP = sa.select(*(each.scalar_subquery() for each in (*_NEWEST, _COUNTED)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +149,10 @@ class Registry:
                 opt_outs=add_opt_outs(connection, catalogue.opt_outs),
             )
 
-    def stamp(self) -> tuple[int, ...]:
+    def stamp(self) -> tuple[int | None, ...]:
         """Numbers that are others once anything was added: whoever keeps an answer asks this first."""
-        tables = ("works", "parties", "opt_outs", "manifests", "notices", "notice_changes")
-        columns = [sa.select(sa.func.count()).select_from(sa.table(name)).scalar_subquery() for name in tables]
         with self._engine.connect() as connection:
-            return tuple(connection.execute(sa.select(*columns)).one())
+            return tuple(connection.execute(_STAMP).one())
 
     def save_decisions(self, decisions: Sequence[Decision], today: date) -> None:
         """Keep what the gate said today; `decisions` then returns the newest for each work."""

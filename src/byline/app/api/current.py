@@ -2,6 +2,7 @@
 
 import os
 import threading
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -14,10 +15,11 @@ from byline.app.api.tokens import Tokens
 from byline.app.home import Home
 from byline.app.lookup import Library
 from byline.app.statements import Desk
-from byline.core import Party, WorkId
-from byline.ledger import Period
+from byline.core import WorkId
+from byline.ledger import read_period
 
 _KEPT = ("_engine", "registry", "notices", "journal", "key", "log")
+_MOST_BODIES = 5000
 Stamp = tuple[object, ...]
 
 
@@ -36,7 +38,7 @@ class Place:
             getattr(home, name)
         self.tokens, self.queue = Tokens(self.engine), Queue(self.engine)
         self._lock = threading.Lock()
-        self.opting = threading.Lock()  # two equal opt-outs at the same moment are one
+        self.turn = threading.Lock()  # who writes waits here, not in the database, which would let them sleep
         self._stamps: dict[str, Stamp] = {}
         self._made: dict[str, Any] = {}
 
@@ -58,8 +60,8 @@ class Place:
         return found
 
     @property
-    def desk(self) -> Desk:
-        found: Desk = self._kept("desk", self._money_stamp(), lambda: Desk(self._fresh(), date.today()))
+    def statements(self) -> "Statements":
+        found: Statements = self._kept("statements", self._money_stamp(), self._drawn)
         return found
 
     @property
@@ -68,15 +70,6 @@ class Place:
         stamp = (*self._home.registry.stamp(), date.today())
         found: set[WorkId] = self._kept("opted-out", stamp, lambda: self._fresh().opted_out(date.today()))
         return found
-
-    def statement(self, party: Party, period: Period, currency: str) -> dict[str, Any]:
-        """What the payee's statement says; drawn up once until anything is added."""
-        desk = self.desk
-        kept: dict[object, dict[str, Any]] = self._kept("statements", self._money_stamp(), dict)
-        asked = (party, period, currency)
-        if asked not in kept:
-            kept[asked] = desk.body(*asked)
-        return kept[asked]
 
     def checkpoint(self) -> str:
         """The log's signed head."""
@@ -101,6 +94,9 @@ class Place:
         library.update()
         return library
 
+    def _drawn(self) -> "Statements":
+        return Statements(Desk(self._fresh(), date.today()))
+
     def _money_stamp(self) -> Stamp:
         runs = len(self._home.journal.run_ids())
         return (*self._home.registry.stamp(), runs, self._log_size(), date.today())
@@ -108,3 +104,28 @@ class Place:
     def _log_size(self) -> int:
         path = self._home.path / "log" / "leaves"
         return os.stat(path).st_size if path.is_file() else 0
+
+
+@dataclass
+class Statements:
+    """Statements as of now, each drawn up once."""
+
+    desk: Desk
+    _bodies: dict[tuple[str, str, str | None], dict[str, Any]] = field(default_factory=dict)
+
+    def body(self, payee: str, period: str, currency: str | None) -> dict[str, Any]:
+        """What a payee's statement says. `period`: by its name; empty for the payee's last month.
+
+        Raises: AppError("no-payee"), AppError("which-currency"), those of `read_period`.
+        """
+        asked = (payee, period, currency)
+        found = self._bodies.get(asked)  # once: another thread may clear them
+        if found is None:
+            party = self.desk.payee(payee)
+            money = self.desk.currency(party, currency)
+            wanted = read_period(period) if period else self.desk.periods(party, money)[-1]
+            found = self.desk.body(party, wanted, money)
+            if len(self._bodies) >= _MOST_BODIES:
+                self._bodies.clear()
+            self._bodies[asked] = found
+        return found

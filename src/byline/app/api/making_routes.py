@@ -10,7 +10,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from byline.app.api.asking import ERRORS, Cursor, Door, IdempotencyKey, Limit, after_cursor, cursor_of
 from byline.app.api.attributing import ATTRIBUTION
@@ -63,7 +63,9 @@ def _add_outputs(api: APIRouter, place: Place, door: Door) -> None:
         shares = tuple((each.work, each.share) for each in form.shares)
         asked = Asked(form.output, form.received, form.licensee, form.amount, form.currency, shares)
         once = Once(token.id, key, "POST /v1/outputs", form.model_dump(mode="json"))
-        return Outputs(place.home, place.engine).add(token.id, asked, once)
+        outputs = Outputs(place.home, place.engine)
+        with place.turn:
+            return outputs.add(token.id, asked, once)
 
     @api.get("/outputs", response_model=Page, responses=ERRORS)
     def list_outputs(token: mine, limit: Limit = 50, cursor: Cursor = None) -> Told:
@@ -151,10 +153,10 @@ async def _events(place: Place, job: str) -> AsyncIterator[str]:
 
 
 def _add_lookups(api: APIRouter, place: Place, door: Door) -> None:
-    @api.post("/lookups", responses=ERRORS, dependencies=[Depends(door.scope("lookups:make"))])
-    def look_up(form: LookupForm) -> Told:
+    @api.post("/lookups", response_model=Told, responses=ERRORS, dependencies=[Depends(door.scope("lookups:make"))])
+    def look_up(form: LookupForm) -> Response:
         """Whether a text stands in the works that may train, where, and how sure a “no” is. Nothing is kept of it."""
-        return look_up_text(place.library, form.text, form.all)
+        return JSONResponse(look_up_text(place.library, form.text, form.all))
 
 
 # --- opt-outs ---------------------------------------------------------------------------------------------------
@@ -168,7 +170,7 @@ def _add_optouts(api: APIRouter, place: Place, door: Door) -> None:
         """Say no for a work, a file, a domain and more. It holds at once; the answer has the signed receipt, and what
         shows who said it."""
         once = Once(token.id, key, "POST /v1/optouts", form.model_dump(mode="json", by_alias=True))
-        with place.opting:
+        with place.turn:  # two equal ones at the same moment are one
             notice = _given(place, form, once)
         response.headers["Location"] = f"/v1/optouts/{notice}"
         return _notice(place, notice) | _papers(place.home, notice)

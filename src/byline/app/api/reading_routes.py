@@ -4,6 +4,7 @@ from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Response
+from fastapi.responses import JSONResponse
 
 from byline.app.api.asking import ERRORS, Cursor, Door, Limit, Words, page_of
 from byline.app.api.completions import completion
@@ -14,7 +15,6 @@ from byline.app.known import about_work
 from byline.app.statements import Desk
 from byline.core import AppError, Party, PartyId, Work
 from byline.disclosure import read_checkpoint
-from byline.ledger import read_period
 
 Id = Annotated[Line, Path(max_length=200)]
 _PUBLIC = ("work", "title", "kind", "created", "source", "licence", "sha256", "shares", "decision", "manifests", "runs")
@@ -50,26 +50,21 @@ def add_reading(api: APIRouter, place: Place, door: Door) -> None:
     @api.get("/statements", response_model=Page, responses=ERRORS)
     def list_statements(token: Annotated[Token, Depends(statements)], limit: Limit = 50, cursor: Cursor = None) -> Told:
         """Accounts of payees: balance, months with movements, months with a signed statement."""
-        desk = place.desk
+        desk = place.statements.desk
         mine = [party for party in desk.payees if token.payee in (None, party.id)]
         items, following = page_of(mine, lambda party: party.id, cursor, limit)
         told = [_account(desk, party, each) for party in items for each in desk.accounts.currencies(party.id)]
         return {"items": told, "next": following}
 
-    @api.get("/statements/{party}", responses=ERRORS)
+    @api.get("/statements/{party}", response_model=Told, responses=ERRORS)
     def one_statement(
         party: Id, token: Annotated[Token, Depends(statements)], period: Words = "", currency: Words = ""
-    ) -> Told:
+    ) -> Response:
         """What a payee's statement says. `period`: 2026-10, 2026-Q4 or 2026; default: the last month."""
-        desk = place.desk
-        payee = desk.payee(party if token.payee is None else token.payee)
-        if token.payee is not None and party not in (payee.id, payee.name):
-            raise AppError(
-                "out-of-scope", "the token is for the statements of one other payee", "use a token of theirs"
-            )
-        money = desk.currency(payee, currency or None)
-        wanted = read_period(period) if period else desk.periods(payee, money)[-1]
-        return place.statement(payee, wanted, money)
+        found = place.statements
+        if token.payee is not None and found.desk.payee(token.payee).id != _known(found.desk, party):
+            raise AppError("out-of-scope", "the token is for the statements of one other payee", "use one of theirs")
+        return JSONResponse(found.body(party, period, currency or None))
 
     @api.get("/completions/{receipt}", responses=ERRORS, dependencies=[Depends(door.scope("completions:read"))])
     def one_completion(receipt: Id) -> Told:
@@ -104,6 +99,14 @@ def _contributor(place: Place, party: str) -> dict[str, Any]:
         if part.party == party
     ]
     return {"party": party, "name": home.names[PartyId(party)], "works": works}
+
+
+def _known(desk: Desk, party: str) -> str:
+    """The payee's id; whether there is one under that name, another payee is not told."""
+    try:
+        return desk.payee(party).id
+    except AppError:
+        return ""
 
 
 def _account(desk: Desk, party: Party, currency: str) -> dict[str, Any]:
