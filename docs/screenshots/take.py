@@ -1,0 +1,103 @@
+"""Pictures of the portal's main pages, on a copy of a finished demo folder: `make screenshots`."""
+
+import io
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvicorn
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from byline.app.home import Home
+from byline.app.portal import Role, create_app
+from byline.app.statements import Desk
+
+HERE = Path(__file__).parent
+NOWHERE = "The quick brown fox jumps over the lazy dog near the river bank, and nobody at all looks up from lunch."
+
+
+def main(demo: Path) -> None:
+    """Take every picture anew, wide and as on a phone, without scripts."""
+    with tempfile.TemporaryDirectory(prefix="byline-pictures-") as folder:
+        home = Home.open(Path(shutil.copytree(demo, Path(folder) / "home")))
+        app = create_app(home)
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", access_log=False))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        while not server.started:
+            time.sleep(0.05)
+        site = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        try:
+            take_all(home, app, site)
+        finally:
+            server.should_exit = True
+            thread.join(10)
+
+
+def take_all(home: Home, app, site: str) -> None:
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        for name, width, scheme in (("wide", 1100, "light"), ("phone", 390, "light"), ("dark", 1100, "dark")):
+            context = browser.new_context(
+                viewport={"width": width, "height": 800}, java_script_enabled=False, color_scheme=scheme
+            )
+            for picture, page in pages(home, app, site, context.new_page()):
+                if name != "dark" or picture in ("front", "answer"):
+                    keep(page.screenshot(full_page=True), HERE / f"{picture}-{name}.png")
+            context.close()
+        browser.close()
+
+
+def keep(taken: bytes, path: Path) -> None:
+    """With 64 colours: the pages have few, and the pictures stand in the repository."""
+    Image.open(io.BytesIO(taken)).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def pages(home: Home, app, site: str, page: Page):
+    """Each page by its name, ready to be taken."""
+    desk = Desk(home, datetime.now(UTC).date())
+    payee = next((party for party in desk.payees if party.name == "Jimmy Carter"), desk.payees[0])
+    work = next(w for w in home.works.values() if any(part.party == payee.id for part in w.contributions))
+    month = desk.periods(payee, "EUR")[-1].name
+    page.goto(site)
+    yield "front", page
+    for picture, text in (("answer", home.registry.text(work.id)[400:1000]), ("not-found", NOWHERE)):
+        page.goto(site)
+        page.get_by_label("Your text, or a name").fill(text)
+        page.get_by_role("button", name="Search").click()
+        yield picture, page
+    for picture, path in (("work", f"/works/{work.id}"), ("how", "/how"), ("log", "/log")):
+        page.goto(site + path)
+        yield picture, page
+    enter(app, site, page, "novelist@example.org", payee.id)
+    page.goto(f"{site}/no?of={work.id}")
+    page.get_by_label("Your name").fill(payee.name)
+    yield "no", page
+    page.get_by_role("button", name="Say no").click()
+    yield "notice", page
+    statement = f"/statements/eur/{month}"
+    for picture, path in (("own-page", "/me"), ("statement", statement), ("line", f"{statement}/line/1")):
+        page.goto(site + path)
+        yield picture, page
+    enter(app, site, page, "staff@example.org", "", *Role)
+    for picture, path in (("audit", "/audit"), ("review", "/office"), ("operate", "/operate")):
+        page.goto(site + path)
+        yield picture, page
+
+
+def enter(app, site: str, page: Page, email: str, party: str, *roles: Role) -> None:
+    accounts = app.state.portal.accounts
+    accounts.invite(email, roles, party)
+    page.context.clear_cookies()
+    page.goto(f"{site}/enter?link={accounts.new_link(email, '', datetime.now(UTC))}")
+    page.get_by_role("button", name="Sign in").click()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "byline-demo"))
