@@ -48,7 +48,7 @@ def report_data(training: Training, made: dict[str, Any]) -> dict[str, Any]:
         "notice": NOTICE,
         "corpus": _corpus(training),
         "training": _training(kept["training"]),
-        "passages": [_passage(training, passage, evidence) for passage in kept["attribution"]["passages"]],
+        "passages": [passage_data(training, passage, evidence) for passage in kept["attribution"]["passages"]],
         "check": _check(kept["evaluation"], slope, kept["attribution"]["method"]),
         "money": _money(training, settlement, settled["statements"]),
         "verify": _verify(home, settled["statements"]),
@@ -94,7 +94,7 @@ def _training(told: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _passage(training: Training, told: dict[str, Any], slope: float) -> dict[str, Any]:
+def passage_data(training: Training, told: dict[str, Any], slope: float) -> dict[str, Any]:
     """Scores become nats per token by the slope that retraining gave."""
     contributor, work = told["contributor"], told["work"]
     lines = {line["id"]: line for line in contributor["shares"]["lines"]}
@@ -107,12 +107,13 @@ def _passage(training: Training, told: dict[str, Any], slope: float) -> dict[str
         "prompt": told["title"] if told["kind"] == "generated" else "",
         "contributors": [
             {"name": name, "score": contributor["scores"][name] * slope, **_interval(lines[name])}
-            for name in best[:8]
-            if contributor["scores"][name] > 0
+            for name in _largest(lines, contributor["scores"])[:8]
+            if contributor["scores"].get(name, 0) > 0
         ],
         "works": [
             {**_work(training, WorkId(name)), "score": work["scores"][name] * slope, **_interval(works[name])}
             for name in best_works
+            if name in works
         ],
         "unattributed": contributor["shares"]["unattributed_ppb"] / PPB,
         "opposed": [
@@ -122,6 +123,11 @@ def _passage(training: Training, told: dict[str, Any], slope: float) -> dict[str
         ],
         "overlaps": told["overlaps"],
     }
+
+
+def _largest(lines: dict[str, dict[str, Any]], scores: dict[str, float]) -> list[str]:
+    """By share; those without one by score."""
+    return sorted(lines, key=lambda name: (-lines[name]["ppb"], -scores.get(name, 0.0), name))
 
 
 def _interval(line: dict[str, Any]) -> dict[str, float]:
@@ -176,7 +182,7 @@ def _money(training: Training, settlement: Settlement, statements: Sequence[dict
     home, currency = training.home, settlement.currency
     totals = settlement.totals()
     files = {PartyId(row["party"]): row["file"] for row in statements}
-    owed = _owed(settlement.lines)
+    owed = owed_by_basis(settlement.lines)
     payees = [
         {
             "name": home.names[party],
@@ -195,7 +201,7 @@ def _money(training: Training, settlement: Settlement, statements: Sequence[dict
             for e in settlement.events
         ],
         "formula": _formula(settlement),
-        "flow": list(_flow(home, settlement, owed)),
+        "flow": list(flow_edges(home, settlement, owed)),
         "payees": payees,
         **people(training, settlement),
     }
@@ -210,7 +216,7 @@ _POTS = {
 }
 
 
-def _owed(lines: Iterable[Line]) -> dict[PartyId, dict[Basis, int]]:
+def owed_by_basis(lines: Iterable[Line]) -> dict[PartyId, dict[Basis, int]]:
     owed: defaultdict[PartyId, dict[Basis, int]] = defaultdict(lambda: dict.fromkeys(_PAID, 0))
     for line in lines:
         if line.account.startswith("payable:"):
@@ -218,7 +224,7 @@ def _owed(lines: Iterable[Line]) -> dict[PartyId, dict[Basis, int]]:
     return dict(owed)
 
 
-def _flow(
+def flow_edges(
     home: Home, settlement: Settlement, owed: dict[PartyId, dict[Basis, int]], shown: int = 10
 ) -> Iterable[dict[str, str]]:
     """Received -> deductions, commons and pots -> the best paid contributors and the others together."""
