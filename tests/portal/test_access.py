@@ -20,6 +20,9 @@ OPEN_TO = {
     ("GET", "/log/checkpoint"): ALL,
     ("GET", "/log/key"): ALL,
     ("GET", "/how"): ALL,
+    ("GET", "/play"): ALL,
+    ("POST", "/play"): ALL,
+    ("GET", "/play/{passage}"): ALL,
     ("GET", "/filings"): ALL,
     ("GET", "/filings/{name}"): ALL,
     ("GET", "/verify"): ALL,
@@ -61,6 +64,7 @@ OPEN_TO |= {
             ("GET", "/operate/payouts/{batch}"),
             ("GET", "/operate/people"),
             ("POST", "/operate/people"),
+            ("POST", "/operate/playground"),
         ),
         Role.COOPERATIVE: (("GET", "/coop"), ("GET", "/coop/{proposal}")),
     }.items()
@@ -88,7 +92,8 @@ def paths(home, ada):
     notice = ada.fill("/no", of=TITLES[0], by="Ada Moore").headers["location"].partition("?")[0].rpartition("/")[2]
     found = {"work": only_work(home, TITLES[0]), "party": ADA, "name": "eu-main-1", "notice": notice}
     return found | {"currency": "eur", "period": "2026-09", "form": "json", "line": "1", "entry": "1",
-                    "question": "question:1", "batch": "batch:1", "proposal": "proposal:1"}  # fmt: skip
+                    "question": "question:1", "batch": "batch:1", "proposal": "proposal:1",
+                    "passage": "none"}  # fmt: skip
 
 
 def doors(app):

@@ -13,6 +13,7 @@ from byline.app.portal.accounts import Role
 from byline.app.portal.audit import account_name
 from byline.app.portal.doors import Doors
 from byline.app.portal.papers import trainings
+from byline.app.portal.playground import OpenTo, open_it, open_to
 from byline.app.portal.signing import mail_link
 from byline.app.portal.visit import Answer, Download, Onward, Page, Visit
 from byline.app.statements import Desk
@@ -29,6 +30,7 @@ def add(doors: Doors) -> None:
     doors.page("GET", "/operate/payouts/{batch}", Role.OPERATOR)(payout)
     doors.page("GET", "/operate/people", Role.OPERATOR)(people)
     doors.page("POST", "/operate/people", Role.OPERATOR)(invite)
+    doors.page("POST", "/operate/playground", Role.OPERATOR)(switch)
 
 
 def show(visit: Visit) -> Answer:
@@ -40,6 +42,7 @@ def show(visit: Visit) -> Answer:
                      "total": f"{minor_text(b.total_minor, b.rule.currency)} {b.rule.currency}",
                      "file": _file(visit, b.id) is not None} for b in book_of(home).batches()],
         "payments": "received,licensee,amount,currency\n",
+        "playground": open_to(home).value,
     }  # fmt: skip
     return Page("operate.html", "Operate", data)
 
@@ -136,3 +139,13 @@ def invite(visit: Visit) -> Answer:
     visit.did(f"invited as {', '.join(sorted(person.roles))}", person.id)
     mail_link(visit.portal, person.email)
     return Onward("/operate/people")
+
+
+def switch(visit: Visit) -> Answer:
+    """Who may ask the model in the playground. Raises: AppError("bad-choice")."""
+    chosen = visit.field("open_to", 20)
+    if chosen not in list(OpenTo):
+        raise AppError("bad-choice", "that is none of the choices", "everybody, signed-in or nobody")
+    open_it(visit.home, OpenTo(chosen))
+    visit.did(f"opened the playground to {chosen}", "playground")
+    return Onward("/operate")

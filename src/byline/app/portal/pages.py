@@ -17,10 +17,12 @@ _MONTHS = "January February March April May June July August September October N
 OPEN = {
     "ambiguous-target": 422,
     "bad-address": 422,
+    "bad-choice": 422,
     "bad-date": 422,
     "bad-decision": 422,
     "bad-iscc": 422,
     "bad-notice": 422,
+    "bad-price": 422,
     "bad-payments": 422,
     "bad-use": 422,
     "empty-query": 422,
@@ -39,6 +41,7 @@ OPEN = {
     "shown-otherwise": 409,
     "no-payee": 422,
     "too-long": 422,
+    "took-too-long": 503,
     "too-often": 429,
     "unknown-target": 422,
 }

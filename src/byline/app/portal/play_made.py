@@ -18,7 +18,7 @@ from byline.core import AppError
 if TYPE_CHECKING:
     from byline.app.model import Training
 
-TOKENS = 80  # that the model writes
+TOKENS = 96  # that the model writes
 _OPEN: dict[tuple[Path, str, int], "Training"] = {}  # the last one that was asked, with its fitted sketches
 _OPENING = Lock()
 
@@ -34,7 +34,9 @@ def trainings(home: Home) -> list[str]:
     return [path.name for path in sorted(done, key=lambda path: -(path / "training.json").stat().st_mtime_ns)]
 
 
-def make_passage(portal: Portal, name: str, prompt: str, nano: int, currency: str, progress: Progress) -> dict[str, Any]:
+def make_passage(
+    portal: Portal, name: str, prompt: str, nano: int, currency: str, progress: Progress
+) -> dict[str, Any]:
     """What the page shows. A passage that the guard blocks is in none of it.
 
     Raises: AppError("took-too-long") by way of `progress`, AttributionError("empty-query"), those of `Training.open`.
@@ -68,7 +70,10 @@ def make_passage(portal: Portal, name: str, prompt: str, nano: int, currency: st
 
 
 def opened(home: Home, name: str) -> "Training":
-    """A training with this request's names of people; its sketches are fitted once. Raises: those of `Training.open`."""
+    """A training with the names of people as they are now; its sketches are fitted once.
+
+    Raises: AppError("no-such-page"), those of `Training.open`.
+    """
     from byline.app.model import Training
 
     path = home.training(name) / "training.json"

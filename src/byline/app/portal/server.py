@@ -20,6 +20,7 @@ from byline.app.portal import (
     office,
     operate,
     papers,
+    playground,
     public,
     records,
     signing,
@@ -30,7 +31,7 @@ from byline.app.portal.pages import error_page, render
 from byline.app.portal.trail import Trail
 from byline.app.portal.visit import Portal, Visit, portal_secret
 
-PAGES = (public, records, papers, signing, choices, mine, earnings, audit, office, operate, assembly)
+PAGES = (public, records, papers, signing, choices, mine, earnings, audit, office, operate, assembly, playground)
 LOG = logging.getLogger("byline.portal")
 HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
@@ -42,7 +43,7 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
-_CSS = (Path(__file__).parent / "portal.css").read_bytes()
+_CSS = b"".join((Path(__file__).parent / name).read_bytes() for name in ("portal.css", "playground.css"))
 
 
 def _now() -> datetime:
