@@ -82,7 +82,9 @@ def pages(home: Home, app, site: str, page: Page):
     page.get_by_role("button", name="Say no").click()
     yield "notice", page
     statement = f"/statements/eur/{month}"
-    for picture, path in (("own-page", "/me"), ("statement", statement), ("line", f"{statement}/line/1")):
+    lines = desk.body(payee, desk.periods(payee, "EUR")[-1], "EUR")["lines"]
+    line = next((each["line"] for each in lines if each.get("basis") == "attribution"), "1")
+    for picture, path in (("own-page", "/me"), ("statement", statement), ("line", f"{statement}/line/{line}")):
         page.goto(site + path)
         yield picture, page
     enter(app, site, page, "staff@example.org", "", *Role)

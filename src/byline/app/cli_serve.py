@@ -40,6 +40,9 @@ def invite_command(
     role: Annotated[
         list[str] | None, typer.Option(help="auditor, officer, operator or cooperative; repeatable; else contributor.")
     ] = None,
+    site: Annotated[
+        str, typer.Option(help="Address of the portal, for the link in the mail.")
+    ] = "http://127.0.0.1:8000",
     payee: Annotated[str | None, typer.Option(help="Name or id of the payee whose statements they may read.")] = None,
     home: HomeOption = HOME,
     database: DatabaseOption = None,
@@ -51,7 +54,7 @@ def invite_command(
 
     roles = [_role(portal, each) for each in role or []]
     place = Home.open(home, database)
-    person, mail = invite(place, email, roles, payee)
+    person, mail = invite(place, email, roles, payee, site)
     told = {"person": person.id, "roles": sorted(person.roles), "payee": person.party, "mail": str(mail)}
     of = f", with the statements of {place.names[person.party]}" if person.party else ""
     say(as_json, told, f"{person.email} may enter as {', '.join(sorted(person.roles))}{of}. Their mail: {mail}")

@@ -1,5 +1,6 @@
 """Who may open which page. Every page is added by `Doors.page`, which names its roles: there is no other way in."""
 
+import logging
 import re
 import secrets
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from byline.app.portal.pages import error_page, render
 from byline.app.portal.visit import Answer, Download, Onward, Page, Portal, Upload, Visit
 from byline.core import BylineError
 
+LOG = logging.getLogger("byline.portal")
 COOKIE = "byline_visit"
 MOST_BYTES = 12_000_000
 _SECRET = re.compile(r"[A-Za-z0-9_-]{20,128}")
@@ -134,6 +136,7 @@ def _answer(door: Door, handler: Handler, visit: Visit) -> Answer:
                 return handler(visit)
         return handler(visit)
     except BylineError as fault:
+        LOG.info("%s %s: %s", door.method, door.path, fault.code)  # the code alone: the words can be the visitor's
         return error_page(fault.code, fault=fault)
 
 

@@ -23,5 +23,5 @@ def invite(
     person = accounts.invite(email, [Role(each) for each in roles], party)
     trail = Trail(accounts.engine, home.log)
     trail.add("command line", f"invited as {', '.join(sorted(person.roles))}", person.id, now)
-    portal = Portal(home, accounts, trail, site, portal_secret(home.path / "keys"), lambda: now)
+    portal = Portal(home, accounts, trail, site.rstrip("/"), portal_secret(home.path / "keys"), lambda: now)
     return person, mail_link(portal, person.email)
