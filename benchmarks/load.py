@@ -33,6 +33,8 @@ from byline.app.home import Home
 from byline.app.money_files import STANDARD_POLICY
 
 ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs" / "api.md"
+MARKS = ("<!-- load -->", "<!-- /load -->")
 RESULTS = ROOT / "benchmarks" / "results" / "load.json"
 CLIENTS = (1, 50)
 WORDS = 60
@@ -181,6 +183,23 @@ def main():
             process.terminate()
             process.wait()
     asked.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    if asked.out == RESULTS:
+        text = DOCS.read_text(encoding="utf-8")
+        start, end = text.index(MARKS[0]) + len(MARKS[0]), text.index(MARKS[1])
+        DOCS.write_text(text[:start] + "\n" + table(told) + text[end:], encoding="utf-8")
+
+
+def table(told):
+    """What docs/api.md shows of it."""
+    lines = ["| asked | clients | requests a second | median | p95 |", "|---|---|---|---|---|"]
+    for name, rows in told["kinds"].items():
+        lines += [
+            f"| {name} | {r['clients']} | {r['per_s']:.0f} | {r['p50_ms']:.0f} ms | {r['p95_ms']:.0f} ms |"
+            for r in rows
+        ]
+    where = f"{told['made']}, commit {told['commit']}, {told['hardware']}, {told['database']}, {told['works']} works; "
+    busy = f"load of the machine before: {told['load_before']}."
+    return "\n".join([*lines, "", where + busy, ""])
 
 
 def commit():

@@ -1,5 +1,6 @@
 """The examples of docs/api.md are run as they stand, and answer with the fields that the page shows."""
 
+import importlib.util
 import json
 import os
 import re
@@ -12,7 +13,8 @@ from test_proxy import served
 from byline.app.api import SCOPES
 from byline.app.cli import app
 
-PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```sh\n(.*?)^```\n(?:```json\n(.*?)^```$)?", PAGE, re.MULTILINE | re.DOTALL)
 
 
@@ -41,6 +43,16 @@ def test_examples_answer_as_shown(api):
 
 def test_every_scope_and_route_is_told():
     assert re.findall(r"^\| `(\w+:\w+)` \| (.+) \|$", PAGE, re.MULTILINE) == list(SCOPES.items())
+
+
+def test_the_figures_are_those_of_the_benchmark():
+    spec = importlib.util.spec_from_file_location("load", ROOT / "benchmarks" / "load.py")
+    load = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(load)
+    told = json.loads(load.RESULTS.read_text(encoding="utf-8"))
+    assert PAGE.split(load.MARKS[0])[1].split(load.MARKS[1])[0] == "\n" + load.table(told)
+    assert set(told["kinds"]) == {"search", "statement", "POST output"}
+    assert all(row["errors"] == 0 for rows in told["kinds"].values() for row in rows)
 
 
 @pytest.mark.parametrize("name", re.findall(r"byline (\w+)", PAGE))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from byline.app.home import Home
 from byline.app.terminal import HOME, DatabaseOption, HomeOption, JsonOption, out, say, tell
@@ -42,12 +41,11 @@ def new_command(
 def list_command(home: HomeOption = HOME, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
     """List tokens, revoked ones too, without their secrets."""
     tokens = _tokens(Home.open(home, database)).all()
-    if not as_json and tokens:
-        table = Table("id", "name", "scopes", "payee", "a minute", "revoked", box=None)
-        for token in tokens:
-            row = (token.id, token.name, " ".join(token.scopes), token.payee or "all")
-            table.add_row(*map(escape, row), str(token.per_minute), token.revoked or "")
-        out.print(table)
+    for token in [] if as_json else tokens:
+        state = f"revoked {token.revoked}" if token.revoked else f"{token.per_minute} a minute"
+        whose = f"; statements of {token.payee} only" if token.payee else ""
+        line = f"{token.id}  {token.name}: {', '.join(token.scopes)}; {state}{whose}"
+        out.print(escape(line), highlight=False, soft_wrap=True)
     live = sum(token.revoked is None for token in tokens)
     say(as_json, {"tokens": [_told(token) for token in tokens]}, f"{live} tokens are good, of {len(tokens)} made.")
 
