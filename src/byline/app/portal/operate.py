@@ -5,7 +5,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from byline.app.home import read_kept
+from byline.app.coop_effects import policy_for
+from byline.app.home import Home, read_json, read_kept
 from byline.app.money import Unmeasured, conservation, divide, pay
 from byline.app.money_files import STANDARD_POLICY, read_events
 from byline.app.payouts import book_of
@@ -18,7 +19,7 @@ from byline.app.portal.signing import mail_link
 from byline.app.portal.visit import Answer, Download, Onward, Page, Visit
 from byline.app.statements import Desk
 from byline.core import AppError, PartyId, RevenueEvent
-from byline.ledger import minor_text
+from byline.ledger import Effect, Policy, Settlement, minor_text
 
 MOST = 100_000  # characters of a table of payments
 
@@ -48,11 +49,30 @@ def show(visit: Visit) -> Answer:
 
 
 def _run(visit: Visit, name: str) -> dict[str, Any]:
+    """How far a training is, how right its shares were measured to be, and what its certificate says."""
     told = read_kept(visit.home, name, "training")
     folder = visit.home.training(name)
-    return {"name": name, "run": told["run"], "examples": told.get("examples"), "hardware": told["hardware"],
-            "evaluated": (folder / "evaluation.json").is_file(),
-            "attributed": (folder / "attribution.json").is_file()}  # fmt: skip
+    evaluated = (folder / "evaluation.json").is_file()
+    measured = read_kept(visit.home, name, "evaluation") if evaluated else None
+    return {
+        "name": name,
+        "run": told["run"],
+        "examples": told.get("examples"),
+        "hardware": told["hardware"],
+        "reliability": measured["reliability"] if measured else None,
+        "measured": measured["measured"] if measured else "",
+        "attributed": (folder / "attribution.json").is_file(),
+        "settled": (folder / "settlement.json").is_file(),
+        "certificate": _certificate(folder / "certificate.json"),
+    }
+
+
+def _certificate(path: Path) -> dict[str, Any] | None:
+    """What `byline audit` found, if it was asked. Raises: AppError("unreadable")."""
+    if not path.is_file():
+        return None
+    found: dict[str, Any] = read_json(path, "byline audit", ("certified", "reasons", "issued"))
+    return found
 
 
 # --- dividing money -----------------------------------------------------------------------------------------------
@@ -62,14 +82,36 @@ def attempt(visit: Visit) -> Answer:
     """What dividing would do, to the last account. Nothing is written."""
     name, text, events = _asked(visit)
     home = visit.home
-    settlement = divide(Unmeasured(home, name), events, STANDARD_POLICY)
+    settlement = divide(Unmeasured(home, name), events, _policy(home, name, events))
     posted = settlement.id in home.journal.settlement_ids()
-    effects = [] if posted else home.journal.preview(settlement)
-    changes = [(account_name(home, e.account), int(e.before_nano), int(e.after_nano)) for e in effects]
-    changes.sort(key=lambda each: each[2] - each[1])
+    payees, others = _changes(home, settlement) if not posted else ([], [])
     data = {"name": name, "text": text, "settlement": settlement.id, "currency": settlement.currency,
-            "says": conservation(settlement), "changes": changes, "posted": posted}  # fmt: skip
+            "says": conservation(settlement), "payees": payees, "others": others, "posted": posted,
+            "policy": settlement.terms.policy, "lambda": settlement.terms.reliability.lambda_ppm}  # fmt: skip
     return Page("settle.html", "Before it is booked", data)
+
+
+def _policy(home: Home, name: str, events: Sequence[RevenueEvent]) -> Policy:
+    """What the members of its cooperative voted for, else the standard one. Raises: those of `policy_for`."""
+    return policy_for(home, name, events) or STANDARD_POLICY
+
+
+def _changes(home: Home, settlement: Settlement) -> tuple[list[tuple[str, int, int]], list[tuple[str, int, int]]]:
+    """(whose, before, after) of payees and of the other accounts, who gets most above the others. What is owed is
+    negative in the journal; people read it the other way round."""
+
+    def told(effect: Effect) -> tuple[str, int, int]:
+        sign = 1 if effect.account.startswith("assets:") else -1
+        return account_name(home, effect.account), sign * int(effect.before_nano), sign * int(effect.after_nano)
+
+    effects = home.journal.preview(settlement)
+    payees = [told(each) for each in effects if each.account.startswith("payable:")]
+    others = [told(each) for each in effects if not each.account.startswith("payable:")]
+    return sorted(payees, key=_gain), sorted(others, key=_gain)
+
+
+def _gain(change: tuple[str, int, int]) -> tuple[int, str]:
+    return change[1] - change[2], change[0]
 
 
 def commit(visit: Visit) -> Answer:
@@ -79,10 +121,11 @@ def commit(visit: Visit) -> Answer:
     """
     name, _, events = _asked(visit)
     ground = Unmeasured(visit.home, name)
-    settlement = divide(ground, events, STANDARD_POLICY)
+    policy = _policy(visit.home, name, events)
+    settlement = divide(ground, events, policy)
     if settlement.id != visit.field("settlement", 100):
         raise AppError("shown-otherwise", "the records have changed since this was shown", "try it again, and look")
-    settled = pay(ground, events, STANDARD_POLICY, visit.now)
+    settled = pay(ground, events, policy, visit.now)
     visit.did("booked" if settled.posted else "had booked before", settlement.id)
     return Onward("/operate")
 
