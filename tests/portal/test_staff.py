@@ -98,6 +98,29 @@ def test_a_check_of_identity_needs_the_document_and_keeps_its_fingerprint_only(o
     assert [path for path in home.path.rglob("*") if path.is_file() and passport in path.read_bytes()] == []
 
 
+def test_whoever_gave_it_here_has_shown_their_address(officer, notice, ada, home):
+    from byline.app.notices import give, moment
+    from byline.registry import Defaults, NoticeKind, Target, TargetKind
+
+    asked = {"decide": "contact", "by": "Olga Officer"}
+    assert officer.fill(f"/office{notice}", **asked).status_code == 303
+    assert "checked: contact" in officer.look(f"/office{notice}").text
+    wish = Defaults("Zoe", moment().date()).wish(Target(TargetKind.DOMAIN, "zoe.example"))
+    (other,) = give(home, NoticeKind.OPT_OUT, [wish], moment())  # on the command line, where nobody signed in
+    assert officer.fill(f"/office/notices/{other.dossier.notice.id}", **asked).status_code == 422
+    assert ada.fill(f"{notice}/withdraw").status_code == 303  # checked or not, it stays hers
+
+
+def test_a_site_is_shown_to_be_theirs_by_words_that_only_they_are_told(officer, ada, ben):
+    page = ada.fill("/no", of="books.example.org", by="Ada Moore").headers["location"].partition("?")[0]
+    words = re.search(r"byline-verify=[0-9a-f]{32}", ada.look(page).text)[0]
+    assert words not in officer.look(f"/office{page}").text and ben.look(page).status_code == 404
+    asked = {"decide": "domain", "by": "Olga Officer"}
+    assert officer.fill(f"/office{page}", shown="byline-verify=0", **asked).status_code == 422
+    assert officer.fill(f"/office{page}", shown=f'"{words}"', **asked).status_code == 303
+    assert "checked: domain" in officer.look(f"/office{page}").text
+
+
 def test_nobody_decides_on_their_own_notice(app):
     both = signed_in(app, "both@example.org", Role.OFFICER)
     mine = both.fill("/no", of=TITLES[1], by="Ben").headers["location"].partition("?")[0]

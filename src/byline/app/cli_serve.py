@@ -28,6 +28,7 @@ def serve_command(
     address = site or f"http://{host}:{port}"
     app = portal.create_app(place, address)
     logging.getLogger("byline.portal").setLevel(logging.INFO)
+    portal.warm(app)
     tell(as_json, f"The portal of {home} is at {address}. Mails are files in {place.path / 'outbox'}. Ctrl-C ends it.")
     import uvicorn
 

@@ -178,6 +178,12 @@ class Accounts:
             found = connection.execute(sa.select(NOTICES.c.notice).where(NOTICES.c.person == person))
             return list(found.scalars())
 
+    def giver(self, notice: str) -> str:
+        """The person who gave a notice here, signed in by a mail to their address; empty if nobody did."""
+        with self.engine.connect() as connection:
+            found = connection.execute(sa.select(NOTICES.c.person).where(NOTICES.c.notice == notice)).scalar()
+        return str(found or "")
+
     def ask(self, person: str, about: str, says: str, now: datetime) -> Question:
         question = Question(f"question:{secrets.token_hex(8)}", person, about, says, now.isoformat(), "", "")
         row = {name: getattr(question, name) for name in Question.__slots__}

@@ -10,11 +10,15 @@ from byline.app.portal.choices import HISTORY, WORDS, about
 from byline.app.portal.doors import Doors
 from byline.app.portal.visit import Answer, Onward, Page, Visit
 from byline.core import AppError, PartyId, Verdict
-from byline.registry import Level, What, next_due
+from byline.registry import Level, What, challenge, next_due
 
 DECISIONS = (What.UPHELD, What.REJECTED, What.DISPUTED, What.EXTENDED)
-CHECKS = {Level.CONTACT: "they answered from their address", Level.REGISTRY: "a register names them",
-          Level.IDENTITY: "a document of identity was seen"}  # fmt: skip
+CHECKS = {
+    Level.CONTACT: "they answered from their address, or signed in here by a mail to it",
+    Level.DOMAIN: "the words stood on their site",
+    Level.REGISTRY: "a register names them",
+    Level.IDENTITY: "a document of identity was seen",
+}
 
 
 def add(doors: Doors) -> None:
@@ -99,8 +103,17 @@ def _step(visit: Visit) -> Step:
         return Step(What(chosen), decided_by=by, because=because, evidence=evidence)
     if chosen in [level.value for level in CHECKS]:
         shown = visit.field("shown", 4_000)
+        if chosen == Level.CONTACT and not shown:
+            shown = _signed_in(visit)
         return Step(What.VERIFIED, Level(chosen), shown, decided_by=by, because=because, evidence=evidence)
     raise AppError("bad-decision", "nothing was chosen", "choose what was decided or checked")
+
+
+def _signed_in(visit: Visit) -> str:
+    """What answering from an address would show: whoever gave the notice in this portal came by a mail to it."""
+    name = visit.named["notice"]
+    papers = visit.home.notices.papers(name)
+    return challenge(papers, Level.CONTACT) if papers and visit.portal.accounts.giver(name) else ""
 
 
 def answer(visit: Visit) -> Answer:

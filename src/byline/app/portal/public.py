@@ -7,7 +7,7 @@ from byline.app.cli_lookup import PICTURES, SOUNDS
 from byline.app.home import Home
 from byline.app.lookup import LEAST, Library, look_up_text
 from byline.app.portal.doors import Doors
-from byline.app.portal.visit import Answer, Page, Upload, Visit
+from byline.app.portal.visit import Answer, Page, Portal, Upload, Visit
 from byline.core import AppError, Work
 from byline.lookup import words
 from byline.registry import domain_of
@@ -64,12 +64,17 @@ def _text(visit: Visit, text: str) -> Answer:
         raise AppError(
             "too-long", f"the text has {len(text):,} characters", f"a part of it is enough: {MOST:,} or less"
         )
-    library = Library(visit.home, visit.now.date())
-    if library.manifests:
-        with visit.portal.indexing:
-            library.update()
-    told = look_up_text(library, text)
+    told = look_up_text(indexed(visit.portal, visit.home), text)
     return Page("answer.html", _VERDICTS[told["verdict"]], {"found": told, "head": _VERDICTS[told["verdict"]]})
+
+
+def indexed(portal: Portal, home: Home) -> Library:
+    """The works ready to be searched; one request at a time brings the index up to date."""
+    library = Library(home, portal.clock().date())
+    if library.manifests:
+        with portal.indexing:
+            library.update()
+    return library
 
 
 _VERDICTS = {

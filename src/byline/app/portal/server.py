@@ -71,6 +71,12 @@ def create_app(home: Home, site: str = "http://127.0.0.1:8000", clock: Callable[
     return app
 
 
+def warm(app: FastAPI) -> None:
+    """Make ready what the first visitor would else wait for: the index of the works."""
+    portal: Portal = app.state.portal
+    public.indexed(portal, portal.fresh())
+
+
 async def _style(request: Request) -> Response:
     return Response(_CSS, media_type="text/css", headers={"cache-control": "public, max-age=300"})
 

@@ -58,11 +58,16 @@ class Portal:
     senders: Meter = field(default_factory=lambda: Meter(20, 15 * 60))
     indexing: Any = field(default_factory=Lock)
     writing: Any = field(default_factory=Lock)
+    _read: dict[str, Any] = field(default_factory=dict)
 
     def fresh(self) -> Home:
-        """The same project with nothing remembered of names and works, which others may have changed since."""
+        """The same project for one request: names and works are read again if the register has changed since."""
         again = Home(self.home.path, self.home.database)
         again.__dict__.update({name: getattr(self.home, name) for name in SHARED})
+        stamp, known = again.registry.stamp(), self._read.get("known")
+        if known is None or known[0] != stamp:
+            known = self._read["known"] = (stamp, again.names, again.works)
+        again.__dict__.update({"names": known[1], "works": known[2]})
         return again
 
     def form_token(self, cookie: str) -> str:
