@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from tiny_project import byline
 
 from byline.app.api import Tokens
-from byline.app.api.jobs import ATTEMPTS, LeaseLost, Queue
+from byline.app.api.jobs import ATTEMPTS, MOST_WAITING, LeaseLost, Queue
 from byline.app.api.tables import JOBS, PARTS, prepare
 from byline.core import AppError
 from byline.registry import writing
@@ -57,6 +57,15 @@ def test_jobs_are_done_in_order_and_once(queue, token):
     with pytest.raises(AppError) as error:
         queue.one("job:none")
     assert error.value.code == "no-such-job"
+
+
+def test_nobody_fills_the_queue(queue, token, database):
+    add(queue, token, *range(MOST_WAITING))
+    with pytest.raises(AppError) as error:
+        add(queue, token, 0)
+    assert error.value.code == "queue-full" and queue.waiting() == MOST_WAITING
+    add(queue, Tokens(database).new("another", ["attributions:make"])[0].id, 0)
+    assert queue.waiting() == MOST_WAITING + 1
 
 
 def test_a_dead_worker_s_job_goes_on_after_its_parts(queue, token):

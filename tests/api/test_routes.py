@@ -6,10 +6,12 @@ import threading
 from datetime import date
 
 import pytest
+from fastapi.testclient import TestClient
 from tiny_project import byline
 
 from byline.app.api import SCOPES
 from byline.app.lookup import Library
+from byline.app.portal import create_app
 from byline.disclosure import verify_document
 
 OUTPUT = {"output": "song 1", "received": "2026-11-20", "licensee": "Model Co", "amount": "0.50", "currency": "EUR"}
@@ -275,6 +277,15 @@ def test_the_checkpoint_is_the_log_s(api):
     assert told["checkpoint"] == (api.home.path / "log" / "checkpoint").read_text()
     api.home.log.append("test", "ab")
     assert api.client().get("/v1/log/checkpoint").json()["size"] == told["size"] + 1
+
+
+def test_the_portal_answers_the_same(api):
+    portal = TestClient(create_app(api.home), headers=api.all.headers)
+    for path in ("/v1/works", "/v1/openapi.json", "/v1/log/checkpoint"):
+        assert portal.get(path).json() == api.all.get(path).json(), path
+    told = portal.post("/v1/outputs", json=OUTPUT | {"output": "through the portal"})
+    assert told.status_code == 201 and api.all.get(f"/v1/outputs/{told.json()['id']}").json() == told.json()
+    assert code(portal.get("/v1/nothing")) == "no-such-page" and portal.get("/").status_code == 200
 
 
 def test_too_many_requests_wait(api):

@@ -39,12 +39,12 @@ def attribute_texts(place: Place, held: Held) -> Told:
 
     Raises: those of `Training.open` and `given_passages`.
     """
+    held.progress("opening the training", 0, 1)
     from byline.app.answers import attribute_passages
     from byline.app.model import Training
     from byline.app.passages import given_passages
 
     asked, parts = held.job.body, held.parts()
-    held.progress("opening the training", 0, 1)
     training = Training.open(place.home, asked["training"])
     for number, each in enumerate(asked["texts"]):
         if number in parts:

@@ -27,6 +27,7 @@ STATUS = {
     "index-busy": 409,
     "period-passed": 409,
     "too-large": 413,
+    "queue-full": 429,
     "too-many-requests": 429,
     "upstream-unreachable": 502,
 }

@@ -22,6 +22,7 @@ from byline.core import AppError, BylineError
 from byline.registry import writing
 
 LEASE_SECONDS = 60.0
+MOST_WAITING = 100  # jobs of one token
 ATTEMPTS = 3  # a job whose worker died so often is given up: it may be what kills them
 Told = dict[str, Any]
 Work = Callable[["Held"], Told]
@@ -56,7 +57,14 @@ class Queue:
         self._engine, self.lease = engine, lease
 
     def add(self, connection: sa.Connection, token: str, kind: str, body: Mapping[str, Any], parts: int) -> str:
-        """Id of a new job, queued when the connection's transaction ends. `parts`: how many steps it has."""
+        """Id of a new job, queued when the connection's transaction ends. `parts`: how many steps it has.
+
+        Raises: AppError("queue-full") if too many of the token's wait already.
+        """
+        mine = sa.select(sa.func.count()).where(JOBS.c.token == token, JOBS.c.state == "queued")
+        if connection.execute(mine).scalar_one() >= MOST_WAITING:
+            what = f"{MOST_WAITING} jobs of this token wait already"
+            raise AppError("queue-full", what, "wait until some are done; the operator may run more workers")
         name = f"job:{secrets.token_hex(12)}"
         row: Told = {
             "id": name,

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from datetime import date
 from pathlib import Path as Folder
@@ -40,6 +41,7 @@ from byline.disclosure import read_document
 from byline.registry import Defaults, NoticeKind, Target, check_laws, ordered_uses, read_target, writing
 
 POLL_SECONDS = 0.5
+EVENTS_SECONDS = 600  # then the caller asks again
 _PRIVATE = ("by", "contact", "reason", "challenges", "receipt", "conflicts")
 
 
@@ -110,7 +112,8 @@ def _add_attributions(api: APIRouter, place: Place, door: Door) -> None:
 
     @api.get("/attributions/{job}/events", response_class=StreamingResponse, responses=ERRORS)
     def attribution_events(job: Id, token: mine) -> StreamingResponse:
-        """How far it is, as server-sent events, until it is done or failed; the answer itself is at `status`."""
+        """How far it is, as server-sent events, until it is done or failed or ten minutes are over; the answer
+        itself is at `status`."""
         _own_job(place, job, token)
         return StreamingResponse(_events(place, job), media_type="text/event-stream")
 
@@ -137,8 +140,8 @@ def _job_told(job: Job, folder: str) -> Told:
 
 
 async def _events(place: Place, job: str) -> AsyncIterator[str]:
-    said = ""
-    while True:
+    said, until = "", time.monotonic() + EVENTS_SECONDS
+    while time.monotonic() < until:
         found = await run_in_threadpool(place.queue.one, job)
         told = {name: getattr(found, name) for name in ("state", "doing", "done", "of")}
         if (line := json.dumps(told)) != said:
