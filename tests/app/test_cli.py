@@ -44,7 +44,9 @@ def test_every_command_prints_one_object_on_its_last_line(project):
             "bytes_per_example", "cpu_seconds", "hardware", "overhead_ratio", "identical_weights", "started",
             "opt_out_checkpoint",
         },
-        "attribute": {"training", "run", "method", "blend", "passages", "period"},
+        "attribute": {
+            "training", "run", "method", "blend", "passages", "period", "period_effects", "period_intervals",
+        },
         "evaluate": {"run", "contributors", "methods", "reliability"},
         "settle": {
             "posted", "statements", "settlement", "currency", "received_nano", "allocated_nano", "held_nano",
