@@ -93,7 +93,7 @@ def test_looking_at_the_log_signs_no_new_head(browser, home):
 
 def test_how_we_compute_gives_the_measured_error_of_each_training(browser):
     text = browser.look("/how").text
-    for figure in ("0.70", "0.60", "0.80", "88 %", "40 pairs", "BM25", "5 %", "20 %"):
+    for figure in ("0.70", "0.60", "0.80", "88 %", "40 pairs", "BM25", "5\u00a0%", "20\u00a0%"):
         assert figure in text
 
 

@@ -90,7 +90,7 @@ def _environment() -> Environment:
         day=day,
         money=lambda nano, currency: amount_text(int(nano), currency),
         percent=percent,
-        ppm=lambda ppm: f"{int(ppm) / 1e4:.3g} %",
+        ppm=lambda ppm: f"{int(ppm) / 1e4:.3g}\u00a0%",
         number=lambda value: f"{value:,}",
         quote=quoted,
     )
@@ -123,7 +123,7 @@ def day(value: str | date) -> str:
 
 def percent(ppb: int) -> str:
     part = 100 * int(ppb) / PPB
-    return f"{part:.3g} %" if part >= 0.001 or not ppb else "under 0.001 %"
+    return f"{part:.3g}\u00a0%" if part >= 0.001 or not ppb else "under 0.001 %"
 
 
 def quoted(text: str, most: int = 600) -> str:
