@@ -149,7 +149,17 @@ def full(tmp_path_factory):
 def addresses(served, page):
     """Every page that everybody, a payee, and all kinds of staff see."""
     home, work = served.home, only_work(served.home, TITLES[1])
-    yield from ("/", "/works", f"/works/{work}", f"/contributors/{BEN}", "/unclaimed", "/log", "/how", "/filings")
+    yield from (
+        "/",
+        "/works",
+        f"/works/{work}",
+        f"/contributors/{BEN}",
+        "/unclaimed",
+        "/log",
+        "/how",
+        "/filings",
+        "/play",
+    )
     yield from ("/verify", "/sign-in", "/enter?link=x", "/nothing-here")
     served.enter(page, "everybody@example.org", *Role, party=BEN)
     page.goto(f"{served.address}/no?of={work}")

@@ -217,8 +217,8 @@ def test_a_price_is_read_to_the_last_nano_unit(nano):
 @given(st.floats(-1, 1), st.floats(-1, 1), st.floats(-1, 1))
 def test_the_sketches_are_trusted_as_far_as_they_agreed_and_never_below_nought(low, of, high):
     told = {"methods": [{"method": "s", "spearman": of, "low": min(low, of), "high": max(high, of)}],
-            "reliability": {"run": "run:1", "method": "paid", "lambda_ppm": 900_000, "low_ppm": 800_000, "high_ppm": 950_000,
-                            "pairs": 3, "evidence": "ab"}}  # fmt: skip
+            "reliability": {"run": "run:1", "method": "paid", "lambda_ppm": 900_000, "low_ppm": 800_000,
+                            "high_ppm": 950_000, "pairs": 3, "evidence": "ab"}}  # fmt: skip
     found = sketch_reliability(told, "s")
     assert 0 <= found.low_ppm <= found.lambda_ppm <= found.high_ppm <= 1_000_000
     assert found.lambda_ppm == max(0, round(of * 1_000_000)) and found.method == "s"

@@ -102,7 +102,11 @@ def _changes(home: Home, settlement: Settlement) -> tuple[list[tuple[str, int, i
 
     def told(effect: Effect) -> tuple[str, int, int]:
         sign = 1 if effect.account.startswith("assets:") else -1
-        return account_name(home, effect.account), sign * int(effect.before_nano), sign * int(effect.after_nano)
+        return (
+            account_name(home, effect.account).removeprefix("owed to "),
+            sign * int(effect.before_nano),
+            sign * int(effect.after_nano),
+        )
 
     effects = home.journal.preview(settlement)
     payees = [told(each) for each in effects if each.account.startswith("payable:")]
