@@ -18,6 +18,7 @@ from byline.app.portal import Role, create_app
 from byline.app.statements import Desk
 
 HERE = Path(__file__).parent
+PAYMENTS = "received,licensee,amount,currency\n"
 NOWHERE = "The quick brown fox jumps over the lazy dog near the river bank, and nobody at all looks up from lunch."
 
 
@@ -48,7 +49,7 @@ def take_all(home: Home, app, site: str) -> None:
                 viewport={"width": width, "height": 800}, java_script_enabled=False, color_scheme=scheme
             )
             for picture, page in pages(home, app, site, context.new_page()):
-                if name != "dark" or picture in ("front", "answer"):
+                if name != "dark" or picture in ("front", "answer", "played"):
                     keep(page.screenshot(full_page=True), HERE / f"{picture}-{name}.png")
             context.close()
         browser.close()
@@ -75,6 +76,10 @@ def pages(home: Home, app, site: str, page: Page):
     for picture, path in (("work", f"/works/{work.id}"), ("how", "/how"), ("log", "/log")):
         page.goto(site + path)
         yield picture, page
+    page.goto(f"{site}/play?prompt=The+state+of+the+Union+is")
+    page.get_by_role("button", name="Write on").click(no_wait_after=True)
+    page.get_by_role("heading", name="Whose writing it drew on").wait_for(timeout=120_000)
+    yield "played", page
     enter(app, site, page, "novelist@example.org", payee.id)
     page.goto(f"{site}/no?of={work.id}")
     page.get_by_label("Your name").fill(payee.name)
@@ -91,6 +96,11 @@ def pages(home: Home, app, site: str, page: Page):
     for picture, path in (("audit", "/audit"), ("review", "/office"), ("operate", "/operate")):
         page.goto(site + path)
         yield picture, page
+    ids = home.journal.settlement_ids()
+    later = max(event.received for one in ids for event in home.journal.settlement(one).events)
+    page.get_by_label("Payments received, a line each").fill(f"{PAYMENTS}{later},Another Model Company,1250.00,EUR\n")
+    page.get_by_role("button", name="Show what it would do").click()
+    yield "dry-run", page
 
 
 def enter(app, site: str, page: Page, email: str, party: str, *roles: Role) -> None:
