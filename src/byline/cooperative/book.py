@@ -91,12 +91,11 @@ class CoopBook:
                 return False
             _cooperative(connection, membership.cooperative)
             held = _members(before, membership.cooperative, membership.effective)
-            if (membership.party in held) == (membership.step is Step.JOINED):
-                code = "already-member" if membership.step is Step.JOINED else "not-a-member"
-                says = f"{membership.party} {'is' if code == 'already-member' else 'is not'} a member"
-                raise CooperativeError(
-                    code, f"{says} on {membership.effective}", "`byline coop show` lists the members"
-                )
+            day, fix = f"on {membership.effective}", "`byline coop show` lists the members"
+            if membership.step is Step.JOINED and membership.party in held:
+                raise CooperativeError("already-member", f"{membership.party} is a member {day}", fix)
+            if membership.step is Step.LEFT and membership.party not in held:
+                raise CooperativeError("not-a-member", f"{membership.party} is not a member {day}", fix)
             _insert(connection, membership.id, membership, today)
         return True
 
