@@ -19,9 +19,15 @@ from byline.app.portal.signing import mail_link
 from byline.app.portal.visit import Answer, Download, Onward, Page, Visit
 from byline.app.statements import Desk
 from byline.core import AppError, PartyId, RevenueEvent
-from byline.ledger import Effect, Policy, Settlement, minor_text
+from byline.ledger import COMMISSION, COMMONS, RESERVE, Effect, Policy, Settlement, minor_text
 
 MOST = 100_000  # characters of a table of payments
+ACCOUNTS = {
+    "assets:receivable": "to come in from licensees",
+    COMMISSION: "commission, for running this",
+    RESERVE: "reserve for corrections",
+    COMMONS: "the commons: traced to nobody",
+}
 
 
 def add(doors: Doors) -> None:
@@ -102,8 +108,9 @@ def _changes(home: Home, settlement: Settlement) -> tuple[list[tuple[str, int, i
 
     def told(effect: Effect) -> tuple[str, int, int]:
         sign = 1 if effect.account.startswith("assets:") else -1
+        whose = account_name(home, effect.account).removeprefix("owed to ")
         return (
-            account_name(home, effect.account).removeprefix("owed to "),
+            ACCOUNTS.get(whose, whose),
             sign * int(effect.before_nano),
             sign * int(effect.after_nano),
         )
