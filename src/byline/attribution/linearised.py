@@ -79,16 +79,17 @@ class Products:
         leaves = {name: weights[name].detach().requires_grad_() for name in vectors}
         z = self.forward.at({**weights, **leaves}, batch)
         slope = self.forward.slope(z, batch)
+        wanted = torch.finfo(z.dtype).eps ** 0.5 * (_size([z.detach()]) or 1.0)
         pulled: Named = {name: torch.empty_like(value) for name, value in vectors.items()}
         dots = []
         count = len(next(iter(vectors.values())))
         for k in range(count):
             vector = {name: value[k] for name, value in vectors.items()}
-            along = [self._along(batch, weights, vector, names, (k, c), z) for c, names in enumerate(channels)]
-            dots.append(torch.stack([(slope * dz).flatten(1).sum(1) for dz, _ in along]))
-            back = _rows(rows_B, z) * self._curved(batch, z.detach(), slope, along)
+            along = [self._along(batch, weights, vector, names, (k, c), z, wanted) for c, names in enumerate(channels)]
+            dots.append(torch.stack([torch.linalg.vecdot(slope.flatten(1), dz.flatten(1)) for dz, _ in along]))
+            back = self._curved(batch, z.detach(), slope, along).mul_(_rows(rows_B, z))
             if added_KB is not None:
-                back = back + _rows(added_KB[k], z) * slope
+                back.addcmul_(_rows(added_KB[k], z), slope)
             found = torch.autograd.grad(
                 z,
                 list(leaves.values()),
@@ -110,17 +111,18 @@ class Products:
         names: Sequence[str],
         key: tuple[int, int],
         z: Tensor,
+        wanted: float,
     ) -> tuple[Tensor, float]:
-        """J v through the parameters `names`, and the reach at which it was taken."""
-        wanted = torch.finfo(z.dtype).eps ** 0.5 * (_size([z]) or 1.0)
+        """J v through the parameters `names`, and the reach at which it was taken (0: J v is none). `wanted`: root mean
+        square of the move of the outputs."""
         reach = self.reaches.get(key) or _first_reach(weights, vector, names, z.dtype)
         dz = torch.zeros_like(z)
         for _ in range(TRIES if reach else 0):
             moved = {name: torch.add(weights[name], vector[name], alpha=reach) for name in names}
-            dz = (self.forward.at({**weights, **moved}, batch) - z) / reach
+            dz = self.forward.at({**weights, **moved}, batch).sub_(z).div_(reach)
             size = _size([dz])
             if size == 0.0:
-                break
+                return dz, 0.0
             tried, reach = reach, wanted / size
             if 1 / NEAR < reach / tried < NEAR:
                 self.reaches[key] = reach
@@ -129,11 +131,13 @@ class Products:
 
     def _curved(self, batch: Any, z: Tensor, slope: Tensor, along: Sequence[tuple[Tensor, float]]) -> Tensor:
         """Second derivative of the losses times J v of all channels together."""
-        reach = min((reach for dz, reach in along if reach and dz.any()), default=0.0)
+        reach = min((reach for _, reach in along if reach), default=0.0)
         if not reach:
             return torch.zeros_like(z)
-        total = torch.stack([dz for dz, _ in along]).sum(0)
-        return (self.forward.slope(z + reach * total, batch) - slope) / reach
+        moved = z.clone()
+        for dz, _ in along:
+            moved.add_(dz, alpha=reach)
+        return self.forward.slope(moved, batch).sub_(slope).div_(reach)
 
 
 def _first_reach(weights: Mapping[str, Tensor], vector: Named, names: Sequence[str], dtype: torch.dtype) -> float:
@@ -145,7 +149,7 @@ def _first_reach(weights: Mapping[str, Tensor], vector: Named, names: Sequence[s
 def _size(tensors: Sequence[Tensor]) -> float:
     """Root mean square."""
     count = sum(t.numel() for t in tensors)
-    return math.sqrt(float(torch.stack([t.square().sum() for t in tensors]).sum()) / count)
+    return math.hypot(*(float(torch.linalg.vector_norm(t)) for t in tensors)) / math.sqrt(count)
 
 
 def _rows(values_B: Tensor, like: Tensor) -> Tensor:
