@@ -125,6 +125,8 @@ def test_everybody_is_listed_and_nothing_is_written(home):
     assert told["Ben Okoro"]["periods"] == ["2026-09", "2026-10"] and told["Ben Okoro"]["signed"] == []
     ben = byline("statement", "ben okoro", "--home", home)
     assert ben.code == 0 and "You earned EUR" in ben.out and "Corrections of earlier periods" in ben.out
+    words = ("statement", "ben okoro", "--to", home / "out", "--dry-run", "--home", home)
+    assert byline(*words).code == 0 and not (home / "out").exists()
     payouts = {"payout_batch", "payout_file", "payout_move", "payout_booked", "payout_version"}
     after = state_of(home)
     assert after[0] == before[0] and {k: v for k, v in after[1].items() if k not in payouts} == before[1]

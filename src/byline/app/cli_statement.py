@@ -33,6 +33,7 @@ def statement_command(
         Path | None, typer.Option(help="Sign the statement, once and for good, and write it to this folder.")
     ] = None,
     currency: Annotated[str | None, typer.Option(help="ISO 4217; needed where a payee has several.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show; sign and write nothing, even with --to.")] = False,
     home: HomeOption = HOME,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
@@ -40,7 +41,7 @@ def statement_command(
     """Say what a payee earned, line by line and why; with --to, sign it and write it; without a payee, list all."""
     from byline.app.statements import Desk, refuse_formats
 
-    formats = refuse_formats(form or [])
+    formats, to = refuse_formats(form or []), None if dry_run else to
     desk = Desk(Home.open(home, database), date.today())
     if not payee:
         return _everybody(desk, period, currency, to, formats, as_json)
