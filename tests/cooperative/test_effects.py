@@ -75,8 +75,9 @@ def test_an_offer_is_read_back_as_a_condition_and_a_no_as_a_no():
 def test_the_duties_of_an_offer_are_its_price_and_its_report():
     from byline.gate.signals import Target, read_rsl
 
-    body = rsl(OFFER, Covered(("work:1",), (), ()), [work(1, "party:a")], BASE)
-    (seen,) = read_rsl(body, Target("offer", NOW, f"{BASE}/work/1")).observations
+    offered = work(1, "party:a")
+    body = rsl(OFFER, Covered(("work:1",), (), ()), [offered], BASE)
+    (seen,) = read_rsl(body, Target("offer", NOW, work_url(offered, BASE))).observations
     assert seen.duties == ("payment: training 0.02 EUR", f"report provenance to {OFFER.terms}")
 
 

@@ -53,7 +53,7 @@ class Place:
         return found
 
     @property
-    def library(self) -> Library:
+    def lookup(self) -> Library:
         """With its index brought up to date. Raises: those of `Library.update`."""
         stamp = (*self._home.registry.stamp(), date.today())
         found: Library = self._kept("library", stamp, self._indexed)

@@ -159,7 +159,7 @@ def _add_lookups(api: APIRouter, place: Place, door: Door) -> None:
     @api.post("/lookups", response_model=Told, responses=ERRORS, dependencies=[Depends(door.scope("lookups:make"))])
     def look_up(form: LookupForm) -> Response:
         """Whether a text stands in the works that may train, where, and how sure a “no” is. Nothing is kept of it."""
-        return JSONResponse(look_up_text(place.library, form.text, form.all))
+        return JSONResponse(look_up_text(place.lookup, form.text, form.all))
 
 
 # --- opt-outs ---------------------------------------------------------------------------------------------------

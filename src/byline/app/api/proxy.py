@@ -37,7 +37,7 @@ def proxy_app(home: Home, to: str, policy: GuardPolicy = STANDARD, client: httpx
     Raises: LookupFault("bad-policy").
     """
     place, upstream = Place(home), client or httpx.AsyncClient(timeout=SECONDS)
-    guard_of(place.library, policy)  # what is wrong with the policy or the index shows now
+    guard_of(place.lookup, policy)  # what is wrong with the policy or the index shows now
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -71,7 +71,7 @@ class _Proxy:
     async def _ask(self, request: Request, path: str, chat: bool) -> Response:
         asked = _asked(await request.body())
         sent = self.client.build_request("POST", f"{self.to}{path}", headers=_headers(request), json=asked)
-        guard = await run_in_threadpool(lambda: guard_of(self.place.library, self.policy))
+        guard = await run_in_threadpool(lambda: guard_of(self.place.lookup, self.policy))
         answer = await self._send(sent)
         if answer.status_code != 200:
             return await _as_it_is(answer)
