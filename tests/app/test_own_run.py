@@ -103,6 +103,11 @@ BAD = {
     "not importable": ("bad.py", "import nothing_of_that_name", "nothing_of_that_name"),
     "no subject": ("bad.py", "x = 1", "subject"),
     "of another kind": ("bad.py", "subject = lambda: 3", "made a int"),
+    "a query that hides the sum of all": (
+        "bad.py",
+        "import byline\nsubject = byline.Subject(None, None, {'period': 1}, None, {'a': ['x']})",
+        "the sum of all",
+    ),
     "by another name": ("bad.py:other", "other = 3", "TypeError"),
 }
 

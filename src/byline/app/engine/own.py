@@ -21,6 +21,7 @@ from byline.app.answers import coverage
 from byline.app.carried import METHOD
 from byline.app.engine.bank import Bank, Retrained
 from byline.app.engine.case import WHOLE, Case, carried, check_whole
+from byline.app.engine.period import PERIOD
 from byline.app.home import write_json
 from byline.app.model import Progress, silent
 from byline.attribution import (
@@ -65,6 +66,8 @@ def load_subject(where: str) -> Subject:
         raise _no_subject(where, f"{name} made a {type(made).__name__}, not a byline.Subject")
     if not (made.queries and made.contributors):
         raise _no_subject(where, "the subject has no queries or no contributors")
+    if PERIOD in made.queries:
+        raise _no_subject(where, f"a query is called {PERIOD!r}, which is the name of the sum of all")
     return made
 
 
