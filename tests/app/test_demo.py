@@ -11,6 +11,7 @@ PROGRAM = Path(sys.executable).with_name("byline")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_the_demo_keeps_its_promises(tmp_path):
     home = tmp_path / "demo"
     home.mkdir()

