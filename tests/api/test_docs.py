@@ -30,7 +30,7 @@ def missing(shown, found, at="answer"):
 
 
 def test_examples_answer_as_shown(api):
-    assert len(EXAMPLES) == 6
+    assert len(EXAMPLES) == 7
     _, secret = api.tokens.new("docs", SCOPES)
     with served(api.app) as address:
         environment = os.environ | {"BYLINE": address, "TOKEN": secret}

@@ -32,6 +32,7 @@ ROUTES = {
     ("GET", "/v1/attributions/{job}"): "attributions:make",
     ("GET", "/v1/attributions/{job}/events"): "attributions:make",
     ("POST", "/v1/lookups"): "lookups:make",
+    ("POST", "/v1/guard"): "guard:ask",
     ("POST", "/v1/optouts"): "optouts:make",
     ("GET", "/v1/optouts/{notice}"): "optouts:make",
 }

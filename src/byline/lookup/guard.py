@@ -246,6 +246,14 @@ class GuardStream:
         if self._words and len(self._words) % self._step:
             self._compare()
         self.rest = self._release(length)
+        return self._report()
+
+    def so_far(self) -> GuardReport:
+        """What is known while the output is still written: its last word may go on and is not judged, and `released`
+        leaves out what is held back. Nothing is pushed afterwards."""
+        return self._report()
+
+    def _report(self) -> GuardReport:
         findings = {watch.name: watch.finding(self._words) for watch in self._watches}
         empty = Finding(None, 0, 0, 0, None)
         return GuardReport(

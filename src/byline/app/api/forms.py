@@ -110,6 +110,26 @@ class LookupForm(Form):
     all: bool = Field(default=False, description="Every passage, not only the most telling ones.")
 
 
+class GuardForm(Form):
+    """An output of a model, whole or as far as it was written."""
+
+    text: Text = Field(min_length=1, max_length=200_000)
+    whole: bool = Field(default=True, description="False: it is still written, and `text` is all of it so far.")
+
+
+class GuardAnswer(BaseModel):
+    action: Literal["pass", "flag", "block"]
+    released: int = Field(description="Characters of the text, from its beginning, that may be shown.")
+    words: int
+    reasons: list[Told] = Field(description="Which limit was reached at which word, and by what measure.")
+    works: Told = Field(description="Longest run against a single work, part covered by runs, nearest passage.")
+    opted_out: Told = Field(description="The same against works whose contributors said no.")
+    named: list[Told] = Field(description="Titles and contributors of the works that are named.")
+    policy: Told = Field(description="The operator's limits.")
+    policy_sha256: str
+    scope: Told = Field(description="What it was held against.")
+
+
 class TargetForm(Form):
     kind: Literal["work", "sha256", "iscc", "domain", "account", "collection", "contributor"]
     value: Line = Field(min_length=1, max_length=500, description="As after `byline optout`; a work by id or title.")

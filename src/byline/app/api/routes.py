@@ -10,6 +10,7 @@ from starlette.routing import Match
 from byline.app.api.asking import Door
 from byline.app.api.current import Place
 from byline.app.api.faults import ApiRoute, error_body
+from byline.app.api.guarding import add_guard
 from byline.app.api.limits import Buckets
 from byline.app.api.making_routes import add_making
 from byline.app.api.reading_routes import add_reading
@@ -26,6 +27,7 @@ def router(home: Home) -> APIRouter:
     door = Door(place, Buckets())
     add_reading(api, place, door)
     add_making(api, place, door)
+    add_guard(api, place, door)
     described = list(api.routes)
 
     @api.get("/openapi.json", include_in_schema=False)

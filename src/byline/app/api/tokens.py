@@ -15,6 +15,7 @@ from byline.registry import writing
 SCOPES = {
     "works:read": "works and contributors, as far as they are public",
     "lookups:make": "look a text up",
+    "guard:ask": "hold a model's output against the works",
     "optouts:make": "say no for somebody, and see how that stands",
     "outputs:make": "register outputs with revenue, and see one's own",
     "attributions:make": "ask where texts came from, and see one's own questions",
