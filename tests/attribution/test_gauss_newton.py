@@ -268,6 +268,26 @@ def test_resampling_changes_the_products_only_a_little_and_follows_from_its_seed
     assert np.corrcoef(plain.ravel(), one.ravel())[0, 1] > 0.8
 
 
+def test_an_onlooker_scores_as_if_it_had_been_read_and_changes_nothing():
+    model, task, trajectory, _ = run(keep=(5,))
+    plain = scores(model, task, trajectory)
+    twin, seen = NAMES[0], [s for s, step in enumerate(trajectory.steps) if NAMES[0] in step.example_ids]
+
+    class Told:
+        """The task, with a second name for one example."""
+
+        outputs, losses = task.outputs, task.losses
+
+        def batch(self, example_ids, step):
+            return task.batch([twin if example == "twin" else example for example in example_ids], step)
+
+    found = scores(model, Told(), trajectory, onlookers={s: ["twin"] for s in seen})
+    assert seen
+    at = [found.example_ids.index(example) for example in (*plain.example_ids, "twin")]
+    want = np.hstack([plain.scores_QN, plain.scores_QN[:, [plain.example_ids.index(twin)]]])
+    assert np.allclose(found.scores_QN[:, at], want, rtol=1e-4, atol=1e-9)
+
+
 def test_states_between_kept_ones_are_interpolated():
     _, _, trajectory, _ = run(steps=6, keep=(2,))
     path = Path(trajectory)

@@ -65,6 +65,8 @@ class GaussNewtonTransport:
     drown the others. `chunk`: queries carried at once (memory).
     `resample`: if given, the seed of a Poisson(1) weight for every row of every Gauss-Newton product: two transports
     that differ in it differ by the products' sampling error.
+    `onlookers`: per step (by number), ids of examples that the batch did not hold and that are asked what reading them
+    there would have done, to first order. They weigh nothing: the other scores are what they are without them.
     """
 
     def __init__(
@@ -73,10 +75,12 @@ class GaussNewtonTransport:
         *,
         chunk: int = 20,
         resample: int | None = None,
+        onlookers: Mapping[int, Sequence[str]] | None = None,
     ) -> None:
         self.channels = channels
         self.chunk = chunk
         self.resample = resample
+        self.onlookers = onlookers or {}
 
     @property
     def method(self) -> str:
@@ -122,7 +126,8 @@ class _Walk:
     """One training walked backwards for a chunk of queries at a time."""
 
     def __init__(self, transport: GaussNewtonTransport, model: nn.Module, task: Task, trajectory: Trajectory) -> None:
-        self.task, self.path, self.resample = task, Path(trajectory), transport.resample
+        self.task, self.path = task, Path(trajectory)
+        self.resample, self.onlookers = transport.resample, transport.onlookers
         self.update = LinearUpdate(self.path)
         self.forward = Forward(copy.deepcopy(model).eval(), task)
         trained = [name for name in self.path.settings if transport.channels(name)]
@@ -131,7 +136,8 @@ class _Walk:
             self.channels.setdefault(transport.channels(name), []).append(name)
         if not trained:
             raise AttributionError("nothing-carried", "every parameter is held still", "name at least one channel")
-        self.example_ids = tuple(dict.fromkeys(i for step in trajectory.steps for i in step.example_ids))
+        read = (self._read(s, step) for s, step in enumerate(trajectory.steps))
+        self.example_ids = tuple(dict.fromkeys(example for ids in read for example in ids))
         self.number = {example: n for n, example in enumerate(self.example_ids)}
 
     def back(self, queries: Sequence[Any], measure: Measure, progress: Callable[[int], None]) -> Tensor:
@@ -145,18 +151,22 @@ class _Walk:
             step = steps[s]
             u = self.update.pull(s, lam, mu)
             pulled, dots_CQB = self._products(products, s, step, u)
-            rows = torch.tensor([self.number[example] for example in step.example_ids])
+            rows = torch.tensor([self.number[example] for example in self._read(s, step)])
             scores_CQN.index_add_(2, rows, dots_CQB.double() * (step.clip / step.divisor))
             for name, value in lam.items():
                 value += pulled[name] * step.clip
             progress(len(steps) - s)
         return scores_CQN
 
+    def _read(self, s: int, step: Step) -> tuple[str, ...]:
+        return (*step.example_ids, *self.onlookers.get(s, ()))
+
     def _products(self, products: Products, s: int, step: Step, u: Named) -> tuple[Named, Tensor]:
         """Gauss-Newton products of every query's cotangent, and its dots with the rows' gradients: (C, Q, B)."""
-        batch = self.task.batch(step.example_ids, s)
-        rows_B = self._row_weights(s, len(step.example_ids)).to(next(iter(u.values())).dtype) / step.divisor
-        return products(batch, self.path.weights(s), u, list(self.channels.values()), rows_B)
+        ids = self._read(s, step)
+        rows_B = next(iter(u.values())).new_zeros(len(ids))
+        rows_B[: len(step.example_ids)] = self._row_weights(s, len(step.example_ids)) / step.divisor
+        return products(self.task.batch(ids, s), self.path.weights(s), u, list(self.channels.values()), rows_B)
 
     def _row_weights(self, s: int, rows: int) -> Tensor:
         if self.resample is None:
