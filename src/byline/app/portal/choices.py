@@ -55,7 +55,8 @@ class Choice:
     path: str
 
     def form(self, visit: Visit) -> Answer:
-        return self._page(visit, _shown_target(visit.home, visit.asked.get("of", "")[:500]))
+        of = visit.asked.get("of", "") or (visit.form.get("of") or [""])[0]
+        return self._page(visit, _shown_target(visit.home, of[:500]))
 
     def _page(self, visit: Visit, of: str) -> Page:
         data = {
@@ -69,11 +70,17 @@ class Choice:
         return Page("choice.html", "Say no" if self.kind is NoticeKind.OPT_OUT else "Say yes", data)
 
     def say(self, visit: Visit) -> Answer:
-        home, by = visit.home, visit.field("by", 200)
-        target = read_target(visit.field("of", 500), names(home))
-        day = visit.now.date()
-        given = Defaults(by, day, ordered_uses(list(visit.form.get("uses", ()))) or DEFAULT_USES,
-                         contact=visit.me.email, reason=visit.field("reason"))  # fmt: skip
+        home, day = visit.home, visit.now.date()
+        with visit.at("of"):
+            target = read_target(visit.field("of", 500), names(home))
+        with visit.at("by"):
+            by = visit.needed("by", "write your name: the receipt carries it", 200)
+        with visit.at("uses"):
+            uses = ordered_uses(list(visit.form.get("uses", ()))) or DEFAULT_USES
+        with visit.at("reason"):
+            reason = visit.field("reason", 500)
+        visit.refuse_faults()
+        given = Defaults(by, day, uses, contact=visit.me.email, reason=reason)
         visit.portal.accounts.call(visit.me.id, by)
         (taken,) = give(home, self.kind, [given.wish(target)], visit.now)
         notice, mine = taken.dossier.notice.id, visit.portal.accounts.notices(visit.me.id)

@@ -4,7 +4,7 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +13,8 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from byline.app.portal.accounts import SESSION_SECONDS, Person, Role
-from byline.app.portal.pages import error_page, render
+from byline.app.portal.pages import error_page, render, told_faults
+from byline.app.portal.refill import Sent, Told, refilled
 from byline.app.portal.visit import Answer, Download, Onward, Page, Portal, Upload, Visit
 from byline.core import BylineError
 
@@ -27,13 +28,15 @@ Handler = Callable[[Visit], Answer]
 
 @dataclass(frozen=True)
 class Door:
-    """`roles`: any of them opens it; empty: everybody. `own`: besides, only whose object it is."""
+    """`roles`: any of them opens it; empty: everybody. `own`: besides, only whose object it is. `back`: the page that
+    shows the form which is sent here."""
 
     method: str
     path: str
     roles: frozenset[Role]
     own: bool
     changes: bool
+    back: str = ""
 
 
 @dataclass
@@ -41,27 +44,45 @@ class Doors:
     app: FastAPI
     portal: Portal
     all: list[Door] = field(default_factory=list)
+    _forms: dict[str, tuple[Door, Handler]] = field(default_factory=dict)
 
     def page(
-        self, method: str, path: str, *roles: Role, own: bool = False, reads: bool = False
+        self, method: str, path: str, *roles: Role, own: bool = False, reads: bool = False, back: str = ""
     ) -> Callable[[Handler], Handler]:
         """Register a page. GET never changes anything; POST asks for the token of the form. `reads`: a POST that
-        changes nothing either, such as a search, whose words shall not stand in an address."""
+        changes nothing either, such as a search, whose words shall not stand in an address. `back`: the page whose form
+        is sent here, if not the same address; after a fault it comes back filled in (see `visit`)."""
 
         def add(handler: Handler) -> Handler:
-            door = Door(method, path, frozenset(roles), own, method == "POST" and not reads)
+            door = Door(method, path, frozenset(roles), own, method == "POST" and not reads, back or path)
             self.all.append(door)
+            if method == "GET":
+                self._forms[path] = (door, handler)
 
             async def endpoint(request: Request) -> Response:
-                return await _open(self.portal, door, handler, request)
+                return await _open(self, door, handler, request)
 
             self.app.add_api_route(path, endpoint, methods=[method], include_in_schema=False, response_model=None)
             return handler
 
         return add
 
+    def again(self, door: Door, visit: Visit, fault: BylineError) -> Page | None:
+        """The page with the form, to be mended; None if there is none or it is not for whoever asks."""
+        known = any(each is fault for _, each in visit.faults)
+        faults = told_faults(visit.faults if known else [*visit.faults, ("", fault)])
+        shown, form = self._forms.get(door.back, (None, None))
+        if not faults or shown is None or form is None or not _admits(shown, visit):
+            return None
+        try:
+            page = form(replace(visit, path=door.back.format(**visit.named), asked={}, faults=[]))
+        except BylineError:
+            return None
+        return replace(page, status=422, faults=faults) if isinstance(page, Page) else None
 
-async def _open(portal: Portal, door: Door, handler: Handler, request: Request) -> Response:
+
+async def _open(doors: Doors, door: Door, handler: Handler, request: Request) -> Response:
+    portal = doors.portal
     cookie = request.cookies.get(COOKIE, "")
     cookie = cookie if _SECRET.fullmatch(cookie) else ""
     person = await run_in_threadpool(portal.accounts.visitor, cookie, portal.clock()) if cookie else None
@@ -69,7 +90,7 @@ async def _open(portal: Portal, door: Door, handler: Handler, request: Request) 
     visit, refused = await _visit(portal, request, person, fresh)
     answer = refused or _refused(door, visit, request)
     if answer is None:
-        answer = await run_in_threadpool(_answer, door, handler, visit)
+        answer = await run_in_threadpool(_answer, doors, door, handler, visit)
     response = _response(answer, visit)
     _keep(response, request, answer, "" if cookie else fresh)
     return response
@@ -120,6 +141,10 @@ async def _read_form(request: Request) -> tuple[dict[str, list[str]], Upload | N
     return form, upload, None
 
 
+def _admits(door: Door, visit: Visit) -> bool:
+    return not door.roles or (visit.person is not None and visit.person.may(*door.roles))
+
+
 def _refused(door: Door, visit: Visit, request: Request) -> Answer | None:
     if not door.roles:
         return None
@@ -129,7 +154,7 @@ def _refused(door: Door, visit: Visit, request: Request) -> Answer | None:
     return None if visit.person.may(*door.roles) else error_page("not-yours", 403)
 
 
-def _answer(door: Door, handler: Handler, visit: Visit) -> Answer:
+def _answer(doors: Doors, door: Door, handler: Handler, visit: Visit) -> Answer:
     try:
         if door.changes:
             with visit.portal.writing:  # one change at a time: the log and the journal have one writer
@@ -137,7 +162,8 @@ def _answer(door: Door, handler: Handler, visit: Visit) -> Answer:
         return handler(visit)
     except BylineError as fault:
         LOG.info("%s %s: %s", door.method, door.path, fault.code)  # the code alone: the words can be the visitor's
-        return error_page(fault.code, fault=fault)
+        again = doors.again(door, visit, fault) if door.method == "POST" else None
+        return again or error_page(fault.code, fault=fault)
 
 
 def _response(answer: Answer, visit: Visit) -> Response:
@@ -147,7 +173,11 @@ def _response(answer: Answer, visit: Visit) -> Response:
         plain = re.sub(r"[^A-Za-z0-9._-]", "-", answer.name)
         headers = {"content-disposition": f'attachment; filename="{plain}"'}
         return Response(answer.content, media_type=answer.kind, headers=headers)
-    return Response(render(answer, visit), answer.status, media_type="text/html")
+    text = render(answer, visit)
+    if answer.faults:
+        sent = Sent(visit.path, visit.form, visit.upload is not None)
+        text = refilled(text, sent, [Told(*each) for each in answer.faults])
+    return Response(text, answer.status, media_type="text/html")
 
 
 def _keep(response: Response, request: Request, answer: Answer, fresh: str) -> None:

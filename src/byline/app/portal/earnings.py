@@ -140,10 +140,11 @@ def _about(earned: Earned, visit: Visit) -> str:
 
 def contest(visit: Visit) -> Answer:
     """It goes to the review queue. An officer records the dispute: or else a stranger could stop everybody's pay."""
-    earned, says = _mine(visit), visit.field("says")
+    earned = _mine(visit)
     one_line(earned, visit.named["line"])
-    if not says:
-        raise AppError("empty-query", "nothing was said", "write what is wrong with the line")
+    with visit.at("says"):
+        says = visit.needed("says", "write what is wrong with the line")
+    visit.refuse_faults()
     question = visit.portal.accounts.ask(visit.me.id, _about(earned, visit), says, visit.now)
     visit.did("contested a line", question.id)
     return Onward(f"{earned.base}/line/{visit.named['line']}")

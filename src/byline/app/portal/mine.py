@@ -5,9 +5,6 @@ import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict
-from email import message_from_bytes
-from email.policy import SMTP
-from pathlib import Path
 from typing import Any
 
 from byline.app.notice_steps import forget
@@ -17,6 +14,7 @@ from byline.app.portal.accounts import Role
 from byline.app.portal.choices import states
 from byline.app.portal.doors import Doors
 from byline.app.portal.earnings import rows
+from byline.app.portal.mail import erase_mails
 from byline.app.portal.visit import Answer, Download, Onward, Page, Visit
 from byline.app.statements import Desk
 from byline.core import AppError
@@ -90,17 +88,13 @@ def ask(visit: Visit) -> Answer:
 
 def erase(visit: Visit) -> Answer:
     """The papers of every notice, the account, the mails. The log's leaves stay and say nothing to anybody then."""
-    if visit.field("sure") != "yes":
-        raise AppError("empty-query", "the box is not ticked", "tick it if you are sure")
+    with visit.at("sure"):
+        if visit.field("sure") != "yes":
+            raise AppError("empty-query", "the box is not ticked", "tick it if you are sure")
+    visit.refuse_faults()
     for name in visit.portal.accounts.notices(visit.me.id):
         forget(visit.home, name, visit.now)
     visit.did("erased themselves", visit.me.id)
-    _erase_mails(visit.home.path / "outbox", visit.me.email)
+    erase_mails(visit.home.path / "outbox", visit.me.email)
     visit.portal.accounts.forget(visit.me.id)
     return Onward("/", "")
-
-
-def _erase_mails(outbox: Path, address: str) -> None:
-    for path in outbox.glob("*.eml"):
-        if message_from_bytes(path.read_bytes(), policy=SMTP)["To"] == address:
-            path.unlink(missing_ok=True)

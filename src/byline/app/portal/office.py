@@ -25,7 +25,7 @@ def add(doors: Doors) -> None:
     doors.page("GET", "/office", Role.OFFICER)(show)
     doors.page("GET", "/office/notices/{notice}", Role.OFFICER)(notice)
     doors.page("POST", "/office/notices/{notice}", Role.OFFICER)(decide)
-    doors.page("POST", "/office/questions/{question}", Role.OFFICER)(answer)
+    doors.page("POST", "/office/questions/{question}", Role.OFFICER, back="/office")(answer)
 
 
 def show(visit: Visit) -> Answer:
@@ -93,20 +93,30 @@ def decide(visit: Visit) -> Answer:
 
 def _step(visit: Visit) -> Step:
     """Raises: AppError("bad-decision"), AppError("no-name"), AppError("no-reason")."""
-    by, because = visit.me.name or visit.field("by", 200), visit.field("because")
-    if not by:
-        raise AppError("no-name", "nobody is named who decides", "write your name")
-    chosen, evidence = visit.field("decide", 40), visit.upload.content if visit.upload else b""
-    if chosen in [each.value for each in DECISIONS]:
-        if not because:
+    by, chosen, because = decider(visit), visit.field("decide", 40), ""
+    with visit.at("decide"):
+        if chosen not in (*DECISIONS, *CHECKS):
+            raise AppError("bad-decision", "nothing was chosen", "choose what was decided or checked")
+    with visit.at("because"):
+        because = visit.field("because")
+        if chosen in list(DECISIONS) and not because:
             raise AppError("no-reason", "a decision has no reason", "write why: whoever gave the notice reads it")
+    visit.refuse_faults()
+    evidence = visit.upload.content if visit.upload else b""
+    if chosen in list(DECISIONS):
         return Step(What(chosen), decided_by=by, because=because, evidence=evidence)
-    if chosen in [level.value for level in CHECKS]:
-        shown = visit.field("shown", 4_000)
-        if chosen == Level.CONTACT and not shown:
-            shown = _signed_in(visit)
-        return Step(What.VERIFIED, Level(chosen), shown, decided_by=by, because=because, evidence=evidence)
-    raise AppError("bad-decision", "nothing was chosen", "choose what was decided or checked")
+    shown = visit.field("shown", 4_000) or (_signed_in(visit) if chosen == Level.CONTACT else "")
+    return Step(What.VERIFIED, Level(chosen), shown, decided_by=by, because=because, evidence=evidence)
+
+
+def decider(visit: Visit) -> str:
+    """The name under which an officer decides; a missing one is a fault of the form."""
+    by = ""
+    with visit.at("by"):
+        by = visit.me.name or visit.field("by", 200)
+        if not by:
+            raise AppError("no-name", "nobody is named who decides", "write your name")
+    return by
 
 
 def _signed_in(visit: Visit) -> str:
@@ -117,9 +127,9 @@ def _signed_in(visit: Visit) -> str:
 
 
 def answer(visit: Visit) -> Answer:
-    says = visit.field("says")
-    if not says:
-        raise AppError("empty-query", "the answer is empty", "write one")
+    with visit.at("says"):
+        says = visit.needed("says", "write an answer")
+    visit.refuse_faults()
     visit.portal.accounts.answer(visit.named["question"], says, visit.me.id)
     visit.did("answered", visit.named["question"])
     return Onward("/office")

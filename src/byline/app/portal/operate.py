@@ -32,12 +32,12 @@ ACCOUNTS = {
 
 def add(doors: Doors) -> None:
     doors.page("GET", "/operate", Role.OPERATOR)(show)
-    doors.page("POST", "/operate/settle", Role.OPERATOR, reads=True)(attempt)
+    doors.page("POST", "/operate/settle", Role.OPERATOR, reads=True, back="/operate")(attempt)
     doors.page("POST", "/operate/settle/commit", Role.OPERATOR)(commit)
     doors.page("GET", "/operate/payouts/{batch}", Role.OPERATOR)(payout)
     doors.page("GET", "/operate/people", Role.OPERATOR)(people)
     doors.page("POST", "/operate/people", Role.OPERATOR)(invite)
-    doors.page("POST", "/operate/playground", Role.OPERATOR)(switch)
+    doors.page("POST", "/operate/playground", Role.OPERATOR, back="/operate")(switch)
 
 
 def show(visit: Visit) -> Answer:

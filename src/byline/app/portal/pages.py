@@ -1,5 +1,6 @@
 """Pages from templates: escaped always, with the layout that all share; and what is said when something goes wrong."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from functools import cache
 from typing import Any
@@ -25,6 +26,8 @@ OPEN = {
     "bad-price": 422,
     "bad-payments": 422,
     "bad-use": 422,
+    "bad-share": 422,
+    "empty-field": 422,
     "empty-query": 422,
     "iscc-missing": 422,
     "link-over": 410,
@@ -70,11 +73,23 @@ def error_page(code: str, status: int = 0, fault: BylineError | None = None) -> 
     if fault is not None and fault.code in MISSING:
         code, status = "not-found", 404
     if fault is not None and code in OPEN:
-        says = (_sentence(fault.message), _sentence(fault.fix) if not fault.fix.startswith(("byline", "`")) else "")
+        says = _says(fault)
         return Page("error.html", "That did not work", {"head": says[0], "rest": says[1], "code": code}, OPEN[code])
     unknown = ("This cannot be answered now", "What it needs has not been made yet, or is being made.")
     head, rest = _WORDS.get(code, unknown)
     return Page("error.html", head, {"head": head, "rest": rest, "code": code}, status or 409)
+
+
+def told_faults(faults: Sequence[tuple[str, BylineError]]) -> tuple[tuple[str, str], ...]:
+    """(field, words) of the faults of a form; none if one of them is not to be told beside a field."""
+    if any(OPEN.get(fault.code) != 422 for _, fault in faults):
+        return ()
+    return tuple((name, " ".join(filter(None, _says(fault)))) for name, fault in faults)
+
+
+def _says(fault: BylineError) -> tuple[str, str]:
+    """What went wrong and what to do, without what is meant for whoever has a command line."""
+    return _sentence(fault.message), _sentence(fault.fix) if not fault.fix.startswith(("byline", "`")) else ""
 
 
 def _sentence(text: str) -> str:

@@ -172,11 +172,13 @@ def ask(visit: Visit) -> Answer:
 
 def verify(visit: Visit) -> Answer:
     """The file is looked at in a folder of its own that is gone afterwards; its own name is never used."""
-    if visit.upload is None or not visit.upload.content:
-        raise AppError("empty-query", "no file was sent", "choose the file that you were given")
+    with visit.at("file"):
+        if visit.upload is None or not visit.upload.content:
+            raise AppError("empty-query", "no file was sent", "choose the file that you were given")
+    visit.refuse_faults()
     with TemporaryDirectory(prefix="byline-verify-") as folder:
-        path = Path(folder) / f"document{_ending(visit.upload.content)}"
-        path.write_bytes(visit.upload.content)
+        path = Path(folder) / f"document{_ending(visit.upload.content if visit.upload else b'')}"
+        path.write_bytes(visit.upload.content if visit.upload else b"")
         found = verify_file(path, visit.home.key.public)
     checks = [{"ok": each.ok, "says": each.says.replace(f"{folder}/", "")} for each in found.checks]
     head = f"This {found.what} holds" if found.ok else "This is not what was signed"

@@ -18,7 +18,7 @@ SHOWN = 40  # works in a list of matches
 
 def add(doors: Doors) -> None:
     doors.page("GET", "/")(front)
-    doors.page("POST", "/search", reads=True)(search)
+    doors.page("POST", "/search", reads=True, back="/")(search)
 
 
 def front(visit: Visit) -> Answer:

@@ -1,8 +1,23 @@
-"""One request as a page sees it: who asks, for what, with which form; and the three things a page may answer with."""
+"""One request as a page sees it: who asks, for what, with which form; and the three things a page may answer with.
+
+Forms with faults. A page that takes a form raises an error of ours, and the page with the form comes back with status
+422, filled in as it was sent, the fault at its head. Nothing has to be done for that but to name, where the page is
+added, the page that shows the form, if it has another address: `doors.page("POST", "/a/{b}/c", ..., back="/a/{b}")`.
+To have a fault stand beside its field, and several faults at once:
+
+    with visit.at("share"):
+        share = read_share(visit.needed("share"))
+    with visit.at("document"):
+        document = read_document(visit)
+    visit.refuse_faults()  # nothing was changed before this line
+
+Only errors whose code stands in `pages.OPEN` with 422 are told this way; others have a page of their own.
+"""
 
 import hmac
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -12,8 +27,9 @@ from typing import Any, TypeAlias
 
 from byline.app.home import Home
 from byline.app.portal.accounts import Accounts, Person
+from byline.app.portal.settings import Settings
 from byline.app.portal.trail import Trail
-from byline.core import AppError
+from byline.core import AppError, BylineError
 
 SHARED = ("_engine", "registry", "notices", "journal", "key", "log")  # of a home: what may be shared by requests
 
@@ -53,6 +69,7 @@ class Portal:
     site: str
     secret: bytes
     clock: Callable[[], datetime]
+    settings: Settings = field(default_factory=Settings)
     searches: Meter = field(default_factory=lambda: Meter(30, 60))
     mails: Meter = field(default_factory=lambda: Meter(5, 15 * 60))
     senders: Meter = field(default_factory=lambda: Meter(20, 15 * 60))
@@ -96,6 +113,7 @@ class Visit:
     now: datetime
     address: str
     session: str = ""
+    faults: list[tuple[str, BylineError]] = field(default_factory=list)  # of the form, each with its field
 
     @cached_property
     def home(self) -> Home:
@@ -112,8 +130,32 @@ class Visit:
         """One field of the form, without what cannot be seen. Raises: AppError("too-long")."""
         text = "".join(c for c in (self.form.get(name) or [""])[0] if c.isprintable() or c in "\n\t").strip()
         if len(text) > most:
-            raise AppError("too-long", f"“{name}” has {len(text):,} characters", f"at most {most:,}")
+            fault = AppError("too-long", f"this has {len(text):,} characters", f"at most {most:,} are taken")
+            self.faults.append((name, fault))
+            raise fault
         return text
+
+    def needed(self, name: str, says: str, most: int = 2_000) -> str:
+        """One field that has to be filled in. `says`: what to do. Raises: AppError("empty-field"), ("too-long")."""
+        text = self.field(name, most)
+        if not text:
+            raise AppError("empty-field", "nothing is written here", says)
+        return text
+
+    @contextmanager
+    def at(self, name: str) -> Iterator[None]:
+        """An error of ours in here is the fault of this field; the others are looked at as well before
+        `refuse_faults` ends it."""
+        try:
+            yield
+        except BylineError as fault:
+            if all(fault is not known for _, known in self.faults):
+                self.faults.append((name, fault))
+
+    def refuse_faults(self) -> None:
+        """Raises: the first fault of the form, if there is any."""
+        for _, fault in self.faults:
+            raise fault
 
     def did(self, what: str, about: str) -> None:
         """A line of the trail."""
@@ -125,10 +167,13 @@ class Visit:
 
 @dataclass(frozen=True)
 class Page:
+    """`faults`: (field, what is wrong) of the form that was sent, which the page shows again."""
+
     template: str
     title: str
     data: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
+    faults: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
