@@ -19,6 +19,7 @@ from tiny_project import byline
 
 from byline.app.api import proxy_app
 from byline.app.lookup import Library
+from byline.disclosure import verify_document
 
 OWN = (
     "Nobody wrote this before: seventeen violet tractors argued politely about umbrellas, and then they all went home."
@@ -117,7 +118,10 @@ def stream(proxy, path, **body):
 
 
 def kept(api, answer):
-    return api.all.get(f"/v1/completions/{answer.headers['byline-receipt']}").json()
+    """What the receipt says, which holds."""
+    document = api.all.get(f"/v1/completions/{answer.headers['byline-receipt']}").json()
+    assert verify_document(document, api.home.public_key).ok
+    return document["statement"]
 
 
 CHAT, PLAIN = "/v1/chat/completions", "/v1/completions"

@@ -1,5 +1,6 @@
 """What is published: signed statements that anybody can verify offline, and the transparency log that holds them."""
 
+from byline.disclosure.batches import BATCH, Batch, sign_alone
 from byline.disclosure.exclusion import FORMAT as EXCLUSION_FORMAT
 from byline.disclosure.exclusion import decision_leaves, seal_exclusion, verify_exclusion
 from byline.disclosure.log import Checkpoint, Leaf, Log, entry_bytes, entry_hash, read_checkpoint
@@ -25,10 +26,12 @@ from byline.disclosure.tree import Tree
 from byline.disclosure.verification import Check, Verification
 
 __all__ = [
+    "BATCH",
     "EXCLUSION_FORMAT",
     "RECEIPT_FORMAT",
     "RUN_FORMAT",
     "Audited",
+    "Batch",
     "Check",
     "Checkpoint",
     "Leaf",
@@ -53,6 +56,7 @@ __all__ = [
     "seal_exclusion",
     "seal_page",
     "sign_all",
+    "sign_alone",
     "sign_statement",
     "tile_path",
     "tiles_of",

@@ -9,22 +9,18 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from byline.core import verify_consistency, verify_inclusion
+from byline.disclosure.batches import BATCH, batch_fault, leaf_of
 from byline.disclosure.fields import digest_or_none, escaped, field_hash, field_hashes, fields, signed_value
-from byline.disclosure.log import Checkpoint, entry_hash, read_checkpoint
+from byline.disclosure.log import Checkpoint, read_checkpoint
 from byline.disclosure.notes import PublicKey
 from byline.disclosure.receipts import RECEIPTS, receipt_faults
+from byline.disclosure.seals import FORMAT, signed_text
 from byline.ledger import statement_faults
 
-FORMAT = "byline-signed-1"
 Fault: TypeAlias = tuple[str, str | None]
 Checking: TypeAlias = Callable[[Mapping[str, Any], PublicKey], Fault]
 _HEX = "0123456789abcdef"
 _SEARCHED = 20_000  # places in a log that are tried to say which one the proof is of
-
-
-def signed_text(sealed: str) -> str:
-    """What is signed of a digest."""
-    return f"{FORMAT}\n{sealed}\n"
 
 
 # --- the statement and its seal -------------------------------------------------------------------------------
@@ -137,7 +133,7 @@ def _check_inclusion(told: Mapping[str, Any], key: PublicKey) -> Fault:
     proof, bad = _nodes(log["proof"])
     if bad is not None or checkpoint is None:
         return "there is no proof to follow", "/log/checkpoint" if bad is None else f"/log/proof/{bad}"
-    leaf = entry_hash(told["seal"]["kind"], told["digest"])
+    leaf = leaf_of(told)
 
     def leads(index: int, by: list[bytes]) -> bool:
         return verify_inclusion(leaf, index, checkpoint.size, by, checkpoint.root)
@@ -195,6 +191,11 @@ def _nodes(proof: list[Any]) -> tuple[list[bytes], int | None]:
     return nodes, None
 
 
+def _check_batch(told: Mapping[str, Any], _: PublicKey) -> Fault:
+    fault = batch_fault(told)
+    return fault, f"/log/{BATCH}" if fault else None
+
+
 # --- what the document says -----------------------------------------------------------------------------------
 
 
@@ -213,6 +214,7 @@ CHECKS: dict[str, Checking] = {
     "checkpoint": _check_checkpoint,
     "inclusion": _check_inclusion,
 }
+BATCHED: dict[str, Checking] = {"batch": _check_batch}
 LATER: dict[str, Checking] = {"consistency": _check_consistency}
 # What a document of a kind must hold beside being whole and signed; the kind is part of the seal.
 BODY_CHECKS: dict[str, dict[str, Checking]] = {
@@ -225,6 +227,7 @@ HOLDS = {
     "signature": "the digest is signed by this key",
     "checkpoint": "the head of the log is signed by this key",
     "inclusion": "the log holds this document",
+    "batch": "it is one of the documents of its batch",
     "consistency": "the log was only added to until its later head",
     "receipt": "it says what a receipt of its kind must say",
     "sums": "the lines add up to the total, and all money received is accounted for",

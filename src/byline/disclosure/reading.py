@@ -14,8 +14,9 @@ _SHAPE: dict[str, dict[str, type]] = {
     "/seal": {"format": str, "kind": str, "salt": str, "sha256": str, "fields": dict},
     "/log": {"checkpoint": str, "index": int, "size": int, "proof": list},
     "/log/later": {"checkpoint": str, "proof": list},
+    "/log/batch": {"index": int, "proof": list, "root": str, "size": int},
 }
-_OPTIONAL = {"/log": "later"}
+_OPTIONAL = {"/log": {"later", "batch"}}
 
 
 def document_text(document: Mapping[str, Any]) -> str:
@@ -51,7 +52,7 @@ def shaped(told: Any) -> dict[str, Any]:
         part = told
         for step in where.split("/")[1:]:
             part = part.get(step) if isinstance(part, Mapping) else None
-        if where == "/log/later" and part is None:
+        if where in ("/log/later", "/log/batch") and part is None:
             continue
         _refuse_part(where, part, names)
     return dict(told)
@@ -69,7 +70,7 @@ def first_difference(left: bytes, right: bytes) -> int:
 
 
 def _refuse_part(where: str, part: Any, names: Mapping[str, type]) -> None:
-    optional = {_OPTIONAL[where]} if where in _OPTIONAL else set()
+    optional = _OPTIONAL.get(where, set())
     if not isinstance(part, Mapping) or set(part) - optional != set(names):
         found = sorted(set(part) ^ set(names)) if isinstance(part, Mapping) else []
         says = f"{where or 'the document'} does not have exactly the fields {', '.join(names)}"

@@ -1,6 +1,7 @@
 """What a receipt says, and whether it says all that a receipt of its kind must: pure functions over its body.
 
-A receipt is a signed statement about a notice (an opt-out, a claim, a change to one of them) or about a training run.
+A receipt is a signed statement about a notice (an opt-out, a claim, a change to one of them), about a training run, or
+about an answer of a model that was held against the works.
 `statements.sign_all` seals, signs and logs it. The salt is in the receipt, so a leaf of the log says nothing to
 anybody who does not hold the receipt.
 """
@@ -57,6 +58,20 @@ _RUN: dict[str, type | tuple[type, ...]] = {
     "weights_sha256": str,
     "says": str,
 }
+_COMPLETION: dict[str, type | tuple[type, ...]] = {
+    "format": str,
+    "type": str,
+    "id": str,
+    "received": str,
+    "model": str,
+    "choices": list,
+    "policy": str,
+    "policy_sha256": str,
+    "works": int,
+    "opted_out": int,
+    "broken": str,
+    "says": str,
+}
 # Kind of document -> its fields. "change" is a check of who gave a notice, an answer to it or its withdrawal.
 RECEIPTS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "opt-out": _NOTICE,
@@ -64,6 +79,7 @@ RECEIPTS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "withdrawal": _CHANGE,
     "change": _CHANGE,
     "run": _RUN,
+    "completion": _COMPLETION,
 }
 
 

@@ -5,7 +5,8 @@
 
 `seal.sha256` covers the body and the salt; `seal.fields` maps the JSON pointer of each field to the beginning of its
 own salted hash, so that a changed field can be named. `digest` is the SHA-256 of the seal: it is signed and logged.
-`log.later` proves that the log has only been added to until a later head. `verify_document` needs the document and the
+`log.later` proves that the log has only been added to until a later head; `log.batch` stands in documents that share
+a leaf (`batches`). `verify_document` needs the document and the
 public key, and nothing else.
 """
 
@@ -16,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from byline.core import BylineError, DisclosureError, digest
-from byline.disclosure.checks import BODY_CHECKS, CHECKS, FORMAT, HOLDS, LATER, signed_text
-from byline.disclosure.fields import field_hashes
+from byline.disclosure.checks import BATCHED, BODY_CHECKS, CHECKS, HOLDS, LATER
 from byline.disclosure.log import Log
 from byline.disclosure.notes import PublicKey, SigningKey, load_public
 from byline.disclosure.pages import FORMS, verify_page
 from byline.disclosure.reading import NOT_SIGNED, document_text, read_document, shaped
+from byline.disclosure.seals import seal_of, signed_text
 from byline.disclosure.verification import Check as Check
 from byline.disclosure.verification import Verification as Verification
 
@@ -42,7 +43,7 @@ def sign_all(
     holds a document for, never a document that the log does not hold.
     """
     used = salts or [secrets.token_hex(16) for _ in bodies]
-    seals = [_seal(dict(body), kind, salt) for body, salt in zip(bodies, used, strict=True)]
+    seals = [seal_of(dict(body), kind, salt) for body, salt in zip(bodies, used, strict=True)]
     digests = [digest(seal) for seal in seals]
     first = log.append_all(kind, digests)
     note = log.checkpoint(key)
@@ -71,16 +72,6 @@ def with_later(document: Mapping[str, Any], log: Log, key: SigningKey) -> dict[s
         proof = [node.hex() for node in log.consistency(size, now)]
         kept["later"] = {"checkpoint": note, "proof": proof}
     return {**document, "log": kept}
-
-
-def _seal(body: dict[str, Any], kind: str, salt: str) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "kind": kind,
-        "salt": salt,
-        "sha256": digest([salt, body]),
-        "fields": field_hashes(body, salt),
-    }
 
 
 def write_statement(path: Path, document: Mapping[str, Any]) -> None:
@@ -117,7 +108,8 @@ def verify_document(document: Mapping[str, Any] | str | Path, key: PublicKey | s
         return Verification((Check("shape", False, fault.message),), None)
     checks, changed = [Check("shape", True, "it is a signed document")], None
     later = LATER if "later" in told["log"] else {}
-    for name, check in (CHECKS | later | BODY_CHECKS.get(told["seal"]["kind"], {})).items():
+    batched = BATCHED if "batch" in told["log"] else {}
+    for name, check in (CHECKS | batched | later | BODY_CHECKS.get(told["seal"]["kind"], {})).items():
         try:
             fault_text, where = check(told, public)
         except (BylineError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as fault:

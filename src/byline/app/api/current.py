@@ -16,6 +16,7 @@ from byline.app.home import Home
 from byline.app.lookup import Library
 from byline.app.statements import Desk
 from byline.core import WorkId
+from byline.disclosure import Log, SigningKey, Tree
 from byline.ledger import read_period
 
 _KEPT = ("_engine", "registry", "notices", "journal", "key", "log")
@@ -71,10 +72,31 @@ class Place:
         found: set[WorkId] = self._kept("opted-out", stamp, lambda: self._fresh().opted_out(date.today()))
         return found
 
+    @property
+    def key(self) -> SigningKey:
+        return self._home.key
+
+    @property
+    def log(self) -> Log:
+        return self._home.log
+
     def checkpoint(self) -> str:
         """The log's signed head."""
-        note: str = self._kept("checkpoint", (self._log_size(),), lambda: self._home.log.checkpoint(self._home.key))
-        return note
+        return self._head()[0]
+
+    def logged(self, leaf: int) -> dict[str, Any]:
+        """Proof that the log of now holds a leaf, as signed documents carry it."""
+        note, tree = self._head()
+        size = int(note.split("\n")[1])
+        proof = [node.hex() for node in tree.inclusion(leaf, size)]
+        return {"checkpoint": note, "index": leaf, "size": size, "proof": proof}
+
+    def _head(self) -> tuple[str, Tree]:
+        """The signed head and the tree, which may have grown beyond it."""
+        found: tuple[str, Tree] = self._kept(
+            "head", (self._log_size(),), lambda: (self.log.checkpoint(self.key), self.log.tree())
+        )
+        return found
 
     def _kept(self, name: str, stamp: Stamp, make: Any) -> Any:
         with self._lock:

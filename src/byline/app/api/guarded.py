@@ -5,6 +5,7 @@ that carry words in another form, such as tool calls, log-probabilities or reaso
 against the works is not let through.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,16 +33,26 @@ class Checked:
     guard: Guard
     receipt: str
     choices: int = 1  # how many were asked for
+    against: Told = field(default_factory=dict)  # how many works it is held against
     streams: dict[int, GuardStream] = field(default_factory=dict)
     told: dict[int, Told] = field(default_factory=dict)
+    shown: dict[int, Any] = field(default_factory=dict)  # digests of what was let through
     model: str = ""
     broken: str = ""  # why the answer ended before its end
 
     def record(self) -> Told:
-        """What is kept of the answer; a choice that nobody waited for is judged by what there is of it."""
+        """What a receipt says of the answer; a choice that nobody waited for is judged by what there is of it."""
         for index in set(self.streams) - set(self.told):
             self._close(index)
-        return {"model": self.model, "choices": [self.told[n] for n in sorted(self.told)], "broken": self.broken}
+        return {
+            "model": self.model,
+            "choices": [self._choice_told(n) for n in sorted(self.told)],
+            "broken": self.broken,
+        }
+
+    def _choice_told(self, index: int) -> Told:
+        verdict = {name: value for name, value in self.told[index].items() if name != "policy"}
+        return {"index": index, **verdict, "released_sha256": self.shown[index].hexdigest()}
 
     def mark(self, told: Told, index: int) -> Told:
         """The verdict on a choice, beside it."""
@@ -53,7 +64,7 @@ class Checked:
 
     def whole(self, answer: Mapping[str, Any], chat: bool) -> Told:
         """The answer with each choice cut where it was blocked. Raises: ValueError if it is none."""
-        self.model = str(answer.get("model", ""))
+        self.model = _name(answer)
         choices = [self._choice(each, chat) for each in answer["choices"]]
         return _shell(answer) | {"choices": choices, "byline": {"receipt": self.receipt}}
 
@@ -72,7 +83,7 @@ class Checked:
 
     def event(self, chunk: Mapping[str, Any], chat: bool) -> list[Told]:
         """What of a chunk may go on now, as chunks; none while everything is held back. Raises: ValueError."""
-        self.model = str(chunk.get("model", "")) or self.model
+        self.model = _name(chunk) or self.model
         choices = [told for each in chunk["choices"] for told in self._part(each, chat)]
         passed = [_shell(chunk) | {"choices": [each], "byline": {"receipt": self.receipt}} for each in choices]
         if not chunk["choices"] and chunk.get("usage"):
@@ -108,17 +119,26 @@ class Checked:
 
     def _push(self, index: int, text: str) -> str:
         if index not in self.streams:
-            self.streams[index] = self.guard.stream()
-        return self.streams[index].push(text)
+            self.streams[index], self.shown[index] = self.guard.stream(), hashlib.sha256()
+        return self._let_through(index, self.streams[index].push(text))
 
     def _close(self, index: int) -> str:
         report = self.streams[index].close()
         self.told[index] = report_told(report)
-        return self.streams[index].rest
+        return self._let_through(index, self.streams[index].rest)
+
+    def _let_through(self, index: int, released: str) -> str:
+        self.shown[index].update(released.encode())
+        return released
 
 
 def _shell(told: Mapping[str, Any]) -> Told:
     return {name: told[name] for name in PASSED_ON if name in told}
+
+
+def _name(told: Mapping[str, Any]) -> str:
+    """What the server calls its model."""
+    return str(told.get("model", "")).encode("utf-8", "replace").decode()[:200]
 
 
 def _words(choice: Mapping[str, Any], chat: bool, where: str) -> str:
@@ -126,6 +146,7 @@ def _words(choice: Mapping[str, Any], chat: bool, where: str) -> str:
     words = (choice.get(where) or {}).get("content") if chat else choice.get("text")
     if words is not None and not isinstance(words, str):
         raise ValueError("the words of a choice are no text")
+    (words or "").encode()  # half of a pair of surrogates is no text either: UnicodeEncodeError is a ValueError
     return words or ""
 
 

@@ -1,11 +1,12 @@
 """A proxy in front of any server that speaks OpenAI's protocol: what it generates is held against the works while it
-streams, and each answer gets the id of a receipt. Nothing of the engine is touched.
+streams, and each answer gets the id of a signed receipt. Nothing of the engine is touched.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
@@ -13,20 +14,21 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from byline.app.api.completions import keep_completion, new_receipt
+from byline.app.api.completions import Receipts, new_receipt
 from byline.app.api.current import Place
 from byline.app.api.faults import ApiRoute, error_body
 from byline.app.api.guarded import Checked, Told, sse
 from byline.app.home import Home
 from byline.app.lookup import guard_of
-from byline.core import AppError
-from byline.lookup import STANDARD, GuardPolicy
+from byline.core import AppError, digest
+from byline.lookup import STANDARD, Guard, GuardPolicy
 
 LOG = logging.getLogger("byline.proxy")
 RECEIPT = "Byline-Receipt"
 # What asks for words in a form that the guard does not read.
 NOT_GUARDED = ("tools", "functions", "logprobs", "top_logprobs", "audio", "modalities", "echo", "suffix")
 SECONDS = httpx.Timeout(600, connect=10)
+ENTER_SECONDS = 60  # how long a receipt waits for the log, at most
 DONE = b"data: [DONE]\n\n"
 BAD_ANSWER = "the model's server answered with something that is no completion"
 
@@ -39,12 +41,18 @@ def proxy_app(home: Home, to: str, policy: GuardPolicy = STANDARD, client: httpx
     place, upstream = Place(home), client or httpx.AsyncClient(timeout=SECONDS)
     guard_of(place.lookup, policy)  # what is wrong with the policy or the index shows now
 
+    proxy = _Proxy(place, to.rstrip("/").removesuffix("/v1") + "/v1", policy, upstream)
+
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
+        entering = asyncio.create_task(_entering(proxy.receipts))
         yield
+        entering.cancel()
+        with suppress(asyncio.CancelledError):
+            await entering
+        await run_in_threadpool(_enter, proxy.receipts)
         await upstream.aclose()
 
-    proxy = _Proxy(place, to.rstrip("/").removesuffix("/v1") + "/v1", policy, upstream)
     api = APIRouter(prefix="/v1", route_class=ApiRoute)
     api.add_api_route("/chat/completions", proxy.chat, methods=["POST"])
     api.add_api_route("/completions", proxy.complete, methods=["POST"])
@@ -54,9 +62,24 @@ def proxy_app(home: Home, to: str, policy: GuardPolicy = STANDARD, client: httpx
     return app
 
 
+async def _entering(receipts: Receipts) -> None:
+    while True:
+        await run_in_threadpool(_enter, receipts)
+        await asyncio.sleep(ENTER_SECONDS)
+
+
+def _enter(receipts: Receipts) -> None:
+    """What goes wrong with the log does not stop the proxy: the receipts are signed, and wait."""
+    try:
+        receipts.enter()
+    except Exception:
+        LOG.exception("receipts wait for the log")
+
+
 class _Proxy:
     def __init__(self, place: Place, to: str, policy: GuardPolicy, client: httpx.AsyncClient) -> None:
         self.place, self.to, self.policy, self.client = place, to, policy, client
+        self.receipts, self.policy_sha256 = Receipts(place), digest(policy.to_json())
 
     async def chat(self, request: Request) -> Response:
         return await self._ask(request, "/chat/completions", chat=True)
@@ -71,15 +94,20 @@ class _Proxy:
     async def _ask(self, request: Request, path: str, chat: bool) -> Response:
         asked = _asked(await request.body())
         sent = self.client.build_request("POST", f"{self.to}{path}", headers=_headers(request), json=asked)
-        guard = await run_in_threadpool(lambda: guard_of(self.place.lookup, self.policy))
+        guard, against = await run_in_threadpool(self._guard)
         answer = await self._send(sent)
         if answer.status_code != 200:
             return await _as_it_is(answer)
-        checked = Checked(guard, new_receipt(), _choices(asked))
+        checked = Checked(guard, new_receipt(), _choices(asked), against)
         headers = {RECEIPT: checked.receipt}
         if answer.headers.get("content-type", "").startswith("text/event-stream"):
             return StreamingResponse(self._stream(answer, checked, chat), 200, headers, "text/event-stream")
         return await self._whole(answer, checked, chat, headers)
+
+    def _guard(self) -> tuple[Guard, Told]:
+        library = self.place.lookup
+        against = {"works": len(library.corpus.works), "opted_out": len(library.opted_out.works)}
+        return guard_of(library, self.policy), against
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         """Raises: AppError("upstream-unreachable")."""
@@ -96,7 +124,7 @@ class _Proxy:
             told = await run_in_threadpool(checked.whole, body, chat)
         except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError):
             return JSONResponse(error_body("upstream-unreachable", BAD_ANSWER, "look at its logs"), 502)
-        await run_in_threadpool(keep_completion, self.place.engine, checked.receipt, checked.record())
+        await run_in_threadpool(self._keep, checked)
         return JSONResponse(told, 200, headers)
 
     async def _stream(self, answer: httpx.Response, checked: Checked, chat: bool) -> AsyncIterator[bytes]:
@@ -107,7 +135,11 @@ class _Proxy:
             yield DONE
         finally:
             await answer.aclose()
-            keep_completion(self.place.engine, checked.receipt, checked.record())
+            self._keep(checked)
+
+    def _keep(self, checked: Checked) -> None:
+        policy = {"policy": self.policy.name, "policy_sha256": self.policy_sha256}
+        self.receipts.keep(checked.receipt, checked.record() | policy | checked.against)
 
     async def _chunks(self, answer: httpx.Response, checked: Checked, chat: bool) -> AsyncIterator[Told]:
         last: Mapping[str, Any] = {}

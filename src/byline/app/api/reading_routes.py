@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from fastapi.responses import JSONResponse
 
 from byline.app.api.asking import ERRORS, Cursor, Door, Limit, Words, page_of
-from byline.app.api.completions import completion
+from byline.app.api.completions import Receipts
 from byline.app.api.current import Place
 from byline.app.api.forms import Line, Page, Told
 from byline.app.api.tokens import Token
@@ -22,6 +22,7 @@ _PUBLIC = ("work", "title", "kind", "created", "source", "licence", "sha256", "s
 
 def add_reading(api: APIRouter, place: Place, door: Door) -> None:
     """The routes, with the token that each needs."""
+    receipts = Receipts(place)
     works, statements = door.scope("works:read"), door.scope("statements:read")
 
     @api.get("/works", response_model=Page, responses=ERRORS, dependencies=[Depends(works)])
@@ -68,8 +69,9 @@ def add_reading(api: APIRouter, place: Place, door: Door) -> None:
 
     @api.get("/completions/{receipt}", responses=ERRORS, dependencies=[Depends(door.scope("completions:read"))])
     def one_completion(receipt: Id) -> Told:
-        """What the proxy let through under a receipt, and what it held back. The text itself is not kept."""
-        return completion(place.engine, receipt)
+        """The signed receipt of an answer that went through the proxy, with the proof that the log holds it:
+        `byline verify` checks it offline. The text itself is not kept."""
+        return receipts.one(receipt)
 
     @api.get("/log/checkpoint", responses=ERRORS, dependencies=[Depends(door.anybody)])
     def checkpoint(response: Response) -> Told:
