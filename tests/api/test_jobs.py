@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from tiny_project import byline
 
 from byline.app.api import Tokens
-from byline.app.api.jobs import ATTEMPTS, MOST_WAITING, LeaseLost, Queue
+from byline.app.api.jobs import DEATHS, MOST_WAITING, LeaseLost, Queue
 from byline.app.api.tables import JOBS, PARTS, prepare
 from byline.core import AppError
 from byline.registry import writing
@@ -101,7 +101,7 @@ def test_a_lease_is_renewed_while_the_work_goes_on(database, token):
 
 def test_a_job_that_kills_its_workers_is_given_up(queue, token):
     (name,) = add(queue, token, 1)
-    for _ in range(ATTEMPTS):
+    for _ in range(DEATHS):
         assert queue.take() is not None
         expire(queue._engine)
     queue.take().run(lambda held: pytest.fail("it was done again"))
@@ -165,3 +165,85 @@ def test_a_question_that_cannot_be_answered_says_why(api):
     assert now["state"] == "failed" and now["error"]["code"] == "empty-query"
     answer = api.all.post("/v1/attributions", json={"texts": [{"text": "a boat"}], "training": "none"})
     assert answer.status_code == 404 and answer.json()["error"]["code"] == "no-such-training"
+
+
+def test_a_worker_that_is_stopped_gives_its_job_back_at_once(queue, token):
+    (name,) = add(queue, token, 1)
+
+    def stopped(held):
+        held.keep(0, {"part": 0})
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        queue.take().run(stopped)
+    assert (queue.one(name).state, queue.one(name).deaths) == ("queued", 0)
+    heir = queue.take()
+    assert heir.parts() == {0: {"part": 0}}
+    heir.run(lambda held: {})
+    assert queue.one(name).state == "done" and queue.one(name).ended >= queue.one(name).begun
+
+
+def test_what_failed_can_be_tried_again_and_goes_on_after_its_parts(queue, token):
+    (name,) = add(queue, token, 1)
+
+    def fails(held):
+        held.keep(0, {"part": 0})
+        raise AppError("bad-name", "it is wrong", "mend it")
+
+    queue.take().run(fails)
+    assert queue.take() is None
+    queue.retry(name)
+    assert queue.one(name).error is None
+    queue.take().run(lambda held: held.parts()[0])
+    assert queue.one(name).result == {"part": 0}
+    with pytest.raises(AppError) as error:
+        queue.retry(name)
+    assert error.value.code == "not-failed"
+
+
+def test_the_same_asked_twice_is_one_job_until_it_has_ended(queue):
+    first = queue.ask("person:1", "test", {"number": 1})
+    assert queue.ask("person:1", "test", {"number": 1}) == first
+    others = {queue.ask("person:2", "test", {"number": 1}), queue.ask("person:1", "test", {"number": 2})}
+    assert len(others - {first}) == 2
+    queue.take().run(lambda held: {})
+    again = queue.ask("person:1", "test", {"number": 1})
+    assert again != first and next(job.id for job in queue.last(["test"], 2)) == again
+    assert queue.last(["other"], 9) == []
+
+
+def test_work_of_a_newer_program_fails_with_a_code(api):
+    job = Queue(api.home.journal.engine).ask("person:1", "dreaming", {})
+    byline("worker", "--once", "--home", api.home.path)
+    assert Queue(api.home.journal.engine).one(job).error["code"] == "unknown-work"
+
+
+def test_questions_from_before_the_queue_took_everything_are_kept(database):
+    """The migration, on both databases."""
+    from pathlib import Path
+
+    from alembic import command
+    from alembic.config import Config
+
+    import byline.app.api.tables as tables
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(tables.__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["version_table"] = "api_version"
+    old = {"id": "job:1", "token": "token:1", "kind": "test", "body": '{"number": 1}', "state": "running", "doing": "x",
+           "created": "2026-11-01T00:00:00+00:00", "attempt": 1, "leased_until": 0.0, "done": 1, "of": 3}  # fmt: skip
+    token = {"id": "token:1", "sha256": "ab", "name": "n", "scopes": "[]", "per_minute": 1, "created": "x"}
+    with writing(database) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "a001")
+        for table, row in (("api_tokens", token), ("api_jobs", old)):
+            names = ", ".join(f'"{name}"' for name in row)
+            marks = ", ".join(f":{name}" for name in row)
+            connection.execute(sa.text(f"INSERT INTO {table} ({names}) VALUES ({marks})"), row)
+        connection.execute(sa.text("INSERT INTO api_job_parts VALUES ('job:1', 0, '{\"part\": 0}')"))
+    queue = Queue(prepare(database))
+    held = queue.take()
+    assert held.job.owner == "token:1" and held.parts() == {0: {"part": 0}}
+    held.run(lambda held: {})
+    assert queue.ask("person:1", "test", {}) != "job:1" and queue.waiting() == 1

@@ -64,13 +64,23 @@ def revoke_command(
 
 def worker_command(
     once: Annotated[bool, typer.Option("--once", help="End when nothing waits any more.")] = False,
+    with_stdin: Annotated[bool, typer.Option("--with-stdin", help="End when standard input ends.")] = False,
     home: HomeOption = HOME,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Work off what was asked of the JSON API and takes long; one that was killed is gone on with by the next."""
+    """Work off what takes long: questions of the JSON API, money to divide, indexes; a killed one is gone on with."""
     api = _api()
-    done = api.work_off(api.Place(Home.open(home, database)), once)
+    from byline.app.crew import stop_with_stdin
+    from byline.app.worker import work_off
+
+    place = api.Place(Home.open(home, database))
+    if with_stdin:
+        stop_with_stdin()
+    try:
+        done = work_off(place, once)
+    except KeyboardInterrupt:
+        return say(as_json, {"stopped": True}, "Stopped; what it was at is given back.")
     say(as_json, {"done": done}, f"{done} jobs were worked on; nothing waits.")
 
 

@@ -1,37 +1,12 @@
 """The long job behind /v1/attributions: where some texts came from, one after the other, each kept when it is done."""
 
-import logging
-import time
 from typing import Any
 
 from byline.app.api.current import Place
 from byline.app.api.jobs import Held
 
-LOG = logging.getLogger("byline.worker")
 ATTRIBUTION = "attribution"
 Told = dict[str, Any]
-
-
-def work_off(place: Place, once: bool, idle_seconds: float = 1.0) -> int:
-    """Do what waits in the queue; with `once` until it is empty, else for ever. How many jobs were done."""
-    done = 0
-    while True:
-        held = place.queue.take()
-        if held is None:
-            if once:
-                return done
-            time.sleep(idle_seconds)
-            continue
-        _do(place, held)
-        done += 1
-
-
-def _do(place: Place, held: Held) -> None:
-    """A fault of the program ends the job, not the worker."""
-    try:
-        held.run(lambda job: attribute_texts(place, job))
-    except Exception:
-        LOG.exception("%s", held.job.id)
 
 
 def attribute_texts(place: Place, held: Held) -> Told:

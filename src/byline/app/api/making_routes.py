@@ -121,7 +121,7 @@ def _add_attributions(api: APIRouter, place: Place, door: Door) -> None:
 def _own_job(place: Place, job: str, token: Token) -> Job:
     """Somebody else's job is none. Raises: AppError("no-such-job")."""
     found = place.queue.one(job)
-    if found.token != token.id:
+    if found.owner != token.id:
         raise AppError("no-such-job", f"there is no job {job}", "use the id that the request was answered with")
     return found
 

@@ -58,17 +58,22 @@ OUTPUTS = sa.Table(
     _text("recorded"),
 )
 
+# `owner`: the token of a program, or the number of a person, that asked for it. `attempt` counts workers that took it,
+# `deaths` those that never let go of it again.
 JOBS = sa.Table(
-    "api_jobs",
+    "queue_jobs",
     META,
     sa.Column("seq", sa.Integer, primary_key=True),
     _text("id", unique=True),
-    _text("token"),
+    _text("owner"),
     _text("kind"),
     _text("body"),
     _text("state"),
     _text("created"),
+    _text("begun", empty=True),
+    _text("ended", empty=True),
     sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("deaths", sa.Integer, nullable=False),
     sa.Column("leased_until", sa.Float, nullable=False),  # seconds since 1970
     _text("doing"),
     sa.Column("done", sa.Integer, nullable=False),
@@ -79,7 +84,7 @@ JOBS = sa.Table(
 
 # What a job has finished so far, so that a killed one goes on there.
 PARTS = sa.Table(
-    "api_job_parts",
+    "queue_parts",
     META,
     _text("job", primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),
