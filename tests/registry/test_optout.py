@@ -1,5 +1,6 @@
 """Notices: what a no or a yes says, whom it reaches, when something is due, and what can be erased."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -382,3 +383,22 @@ def test_a_challenge_is_of_one_notice_and_one_way():
     one, two = notice(), notice()
     words = {challenge(papers(each), way) for each in (one, two) for way in ("domain", "contact", "withdraw")}
     assert len(words) == 6 and all(word.startswith("byline-verify=") for word in words)
+
+
+def test_a_no_for_want_of_a_licence_holds_until_there_is_one():
+    one, free = work(), work("Two", "https://www.example.org/gallery/two")
+    reached, plain = Reached([one, free], no_codes), Dossier(notice())
+    asked = Dossier(notice(unless_licensed=True))
+    assert set(blocks([asked], reached, DAY)) == {one.id, free.id}
+    assert set(blocks([asked], reached, DAY, licensed={one.id})) == {free.id}
+    assert set(blocks([asked, plain], reached, DAY, licensed={one.id, free.id})) == {one.id, free.id}
+
+
+def test_a_yes_has_no_condition_and_old_notices_are_read(kept):
+    with pytest.raises(RegistryError, match="a yes with a condition"):
+        notice(kind=NoticeKind.CLAIM, unless_licensed=True)
+    old = {name: value for name, value in notice().to_json().items() if name != "unless_licensed"}
+    with kept._engine.begin() as connection:
+        connection.execute(sa.text("INSERT INTO notices (id, body) VALUES (:id, :body)"),
+                           {"id": old["id"], "body": json.dumps(old)})  # fmt: skip
+    assert kept.all()[0].notice.unless_licensed is False

@@ -1,6 +1,7 @@
 """Commands for people who say no or yes: optout, claim, notice, prove. A no is as short to write as a yes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,6 +53,7 @@ EvidenceFile = Annotated[
     Path | None, typer.Option("--evidence", help="A document that shows it; only its digest is kept.")
 ]
 Law = Annotated[str, typer.Option("--law", help=f"Whose clocks run too, with commas: {', '.join(laws())}.")]
+Unless = Annotated[bool, typer.Option("--unless-licensed", help="A no that a licence on record lifts.")]
 Bulk = Annotated[Path | None, typer.Option("--bulk", help="Many targets at once, CSV or JSONL.")]
 To = Annotated[Path | None, typer.Option("--to", help="Folder for copies of the receipts.")]
 
@@ -66,6 +68,7 @@ def optout_command(
     contact: Contact = "",
     evidence: EvidenceFile = None,
     law: Law = "",
+    unless_licensed: Unless = False,
     bulk: Bulk = None,
     to: To = None,
     home: HomeOption = HOME,
@@ -74,6 +77,7 @@ def optout_command(
 ) -> None:
     """Say no for a work, file, ISCC, domain, account or collection: it holds at once, with a signed receipt."""
     given = _defaults(by, uses, from_, until, reason, contact, evidence, law)
+    given = replace(given, unless_licensed=unless_licensed)
     _say(NoticeKind.OPT_OUT, target, given, bulk, to, Home.open(home, database), as_json)
 
 
@@ -87,6 +91,7 @@ def claim_command(
     contact: Contact = "",
     evidence: EvidenceFile = None,
     law: Law = "",
+    unless_licensed: Unless = False,
     bulk: Bulk = None,
     to: To = None,
     home: HomeOption = HOME,
@@ -95,6 +100,7 @@ def claim_command(
 ) -> None:
     """Say that a work is yours and what you allow: it counts once it was checked, with a signed receipt at once."""
     given = _defaults(by, uses, from_, until, reason, contact, evidence, law)
+    given = replace(given, unless_licensed=unless_licensed)
     _say(NoticeKind.CLAIM, work, given, bulk, to, Home.open(home, database), as_json)
 
 

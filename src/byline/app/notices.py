@@ -65,7 +65,7 @@ def give(home: "Home", kind: NoticeKind, wishes: Sequence[Wish], now: datetime) 
     known = {_same(d, papers.get(d.notice.id)): d.notice.id for d in home.notices.all() if not d.ended(now.date())}
     named, added = [], []
     for wish in wishes:
-        key = (kind, str(wish.target), wish.uses, wish.effective, wish.until, wish.by)
+        key = (kind, str(wish.target), wish.uses, wish.effective, wish.until, wish.by, wish.unless_licensed)
         if key not in known:
             added.append(_notice(kind, wish, now))
             known[key] = added[-1][0].id
@@ -111,12 +111,13 @@ def _target(opt_out: OptOut) -> Target:
 def _same(dossier: Dossier, papers: Papers | None) -> tuple[object, ...]:
     notice = dossier.notice
     by = papers.by if papers else None
-    return (notice.kind, str(notice.target), notice.uses, notice.effective, notice.until, by)
+    return (notice.kind, str(notice.target), notice.uses, notice.effective, notice.until, by, notice.unless_licensed)
 
 
 def _notice(kind: NoticeKind, wish: Wish, now: datetime) -> tuple[Notice, Papers]:
     name = new_id(kind)
-    notice = Notice(name, kind, wish.target, wish.uses, wish.effective, wish.until, now, wish.laws)
+    told = (wish.target, wish.uses, wish.effective, wish.until, now, wish.laws, wish.unless_licensed)
+    notice = Notice(name, kind, *told)
     return notice, Papers(name, wish.by, wish.contact, wish.reason, wish.evidence_sha256, new_secret())
 
 
@@ -207,7 +208,8 @@ def sentence(notice: Notice, by: str, of: str, works: int, found: Sequence[Mappi
         if inside
         else " No model trained here is known to contain any of them."
     )
-    return f"{by} says no to {what} {span}. It holds at once for new training and reaches {reached}.{owed}"
+    unless = " A licence on record lifts it." if notice.unless_licensed else ""
+    return f"{by} says no to {what} {span}. It holds at once for new training and reaches {reached}.{unless}{owed}"
 
 
 # --- trained models -----------------------------------------------------------------------------------------------

@@ -76,7 +76,8 @@ class Target(Record):
 
 @dataclass(frozen=True, slots=True)
 class Notice(Record):
-    """A no or a yes. `until`: its last day, or None. `laws`: whose clocks run for it beside our own."""
+    """A no or a yes. `until`: its last day, or None. `laws`: whose clocks run for it beside our own. `unless_licensed`:
+    the no holds only as long as no licence that is on record (a `Grant`) covers the use."""
 
     id: str
     kind: NoticeKind
@@ -86,6 +87,7 @@ class Notice(Record):
     until: date | None
     received: datetime
     laws: tuple[str, ...] = ()
+    unless_licensed: bool = False
 
     def __post_init__(self) -> None:
         if not self.uses or [use for use in USES if use in self.uses] != list(self.uses):
@@ -95,6 +97,8 @@ class Notice(Record):
             raise RegistryError(
                 "bad-notice", f"{self.id} ends on {self.until}, before it begins", "turn the days round"
             )
+        if self.unless_licensed and self.kind is not NoticeKind.OPT_OUT:
+            raise RegistryError("bad-notice", f"{self.id} is a yes with a condition", "say no, unless licensed")
 
 
 @dataclass(frozen=True, slots=True)

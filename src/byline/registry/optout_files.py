@@ -31,6 +31,7 @@ class Wish:
     reason: str = ""
     evidence_sha256: str = ""
     laws: tuple[str, ...] = ()
+    unless_licensed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,14 @@ class Defaults:
     reason: str = ""
     evidence_sha256: str = ""
     laws: tuple[str, ...] = ()
+    unless_licensed: bool = False
 
     def wish(self, target: Target) -> Wish:
         """Raises: RegistryError("no-name") if nobody is named."""
         if not self.by.strip():
             raise RegistryError("no-name", f"nobody is named who says it of {target}", "add --by NAME")
         return Wish(target, self.by.strip(), self.uses, self.effective, self.until, self.contact, self.reason,
-                    self.evidence_sha256, self.laws)  # fmt: skip
+                    self.evidence_sha256, self.laws, self.unless_licensed)  # fmt: skip
 
 
 def read_wishes(path: Path, names: Names, defaults: Defaults) -> tuple[list[Wish], list[Problem]]:

@@ -5,7 +5,7 @@ target is reported as similar and never counted as reached.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -92,12 +92,21 @@ class Reached:
         return Reach(tuple(sorted(exact)), tuple(sorted(similar, key=lambda near: (near.bits, near.work))))
 
 
-def blocks(dossiers: Iterable[Dossier], reached: Reached, on: date, use: Use = Use.TRAIN_GEN) -> dict[WorkId, Block]:
-    """For each work that somebody has said no for on a day: every no that reaches it."""
+def blocks(
+    dossiers: Iterable[Dossier],
+    reached: Reached,
+    on: date,
+    use: Use = Use.TRAIN_GEN,
+    licensed: Collection[WorkId] = (),
+) -> dict[WorkId, Block]:
+    """For each work that somebody has said no for on a day: every no that reaches it. `licensed`: works for which a
+    licence for the use is on record, which answers a no that was said only for want of one."""
     found: dict[WorkId, Block] = {}
     speaking = [d for d in dossiers if d.notice.kind is NoticeKind.OPT_OUT and d.in_force(on) and d.covers(use)]
     for dossier in sorted(speaking, key=lambda d: (d.notice.effective, d.notice.received, d.notice.id)):
         for work in reached.by(dossier.notice.target).works:
+            if dossier.notice.unless_licensed and work in licensed:
+                continue
             first = found.get(work) or _block(work, dossier)
             found[work] = replace(first, notices=(*first.notices, dossier.notice.id))
     return found
@@ -115,5 +124,6 @@ def _block(work: WorkId, dossier: Dossier) -> Block:
         TargetKind.CONTRIBUTOR: "all works of this contributor",
     }[notice.target.kind]
     span = f"from {notice.effective} to {notice.until}" if notice.until else f"from {notice.effective} on"
-    because = f"Opted out: training on {what} is refused {span}."
+    unless = " without a licence, and none is on record" if notice.unless_licensed else ""
+    because = f"Opted out: training on {what} is refused {span}{unless}."
     return Block(work, (), str(notice.target), notice.effective, because)

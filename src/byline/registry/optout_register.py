@@ -34,6 +34,8 @@ _PAPERS = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
 )
 
+_BEFORE = {"unless_licensed": False}  # of notices that were recorded before there was this choice
+
 
 class Notices:
     """Notices in the database of an opened registry, which brings the tables up to date."""
@@ -127,7 +129,7 @@ def _dossiers(connection: sa.Connection, *only: str) -> tuple[Dossier, ...]:
     if only:
         notices, changes = notices.where(_NOTICES.c.id.in_(only)), changes.where(_CHANGES.c.notice.in_(only))
     return dossiers(
-        (Notice.from_json(json.loads(row.body)) for row in connection.execute(notices)),
+        (Notice.from_json(_BEFORE | json.loads(row.body)) for row in connection.execute(notices)),
         (Change.from_json(json.loads(row.body)) for row in connection.execute(changes)),
     )
 
