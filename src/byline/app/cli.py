@@ -16,6 +16,7 @@ from byline.app.cli_engine import COMMANDS
 from byline.app.cli_law import LAW_COMMANDS
 from byline.app.cli_log import COMMANDS as LOG_COMMANDS
 from byline.app.cli_lookup import COMMANDS as LOOKUP_COMMANDS
+from byline.app.cli_mail import MAIL_COMMANDS
 from byline.app.cli_money import COMMANDS as MONEY_COMMANDS
 from byline.app.cli_optout import COMMANDS as OPTOUT_COMMANDS
 from byline.app.cli_payout import COMMANDS as PAYOUT_COMMANDS
@@ -290,6 +291,7 @@ for _command in (
     *LOOKUP_COMMANDS,
     *TOKEN_COMMANDS,
     *SERVE_COMMANDS,
+    *MAIL_COMMANDS,
 ):
     app.command(_command.__name__.removesuffix("_command"))(_command)
 app.add_typer(coop_app, name="coop")

@@ -18,21 +18,30 @@ def serve_command(
         str, typer.Option(help="Address to listen on; others than this machine need a proxy with TLS.")
     ] = "127.0.0.1",
     site: Annotated[str, typer.Option(help="Address that people type, for links in mails.")] = "",
+    workers: Annotated[
+        int,
+        typer.Option(help="Processes for work that takes long; 0: `byline worker` does it elsewhere.", min=0, max=64),
+    ] = 1,
     home: HomeOption = HOME,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Serve the portal: search, opt-out and claim, statements, audit and review, as pages in a browser."""
-    portal = _portal()
+    portal = portal_rooms()
     place = Home.open(home, database)
     address = site or f"http://{host}:{port}"
     app = portal.create_app(place, address)
     logging.getLogger("byline.portal").setLevel(logging.INFO)
     portal.warm(app)
-    tell(as_json, f"The portal of {home} is at {address}. Mails are files in {place.path / 'outbox'}. Ctrl-C ends it.")
+    server = app.state.portal.settings.mail
+    mails = f"go out by {server.host}" if server else f"are files in {place.path / 'outbox'}"
+    tell(as_json, f"The portal of {home} is at {address}. Mails {mails}. Ctrl-C ends it.")
     import uvicorn
 
-    uvicorn.run(app, host=host, port=port, access_log=False, server_header=False, log_level="warning")
+    from byline.app.crew import crew
+
+    with portal.mailing(app, lambda done: tell(as_json, done.says())), crew(workers, home, database):
+        uvicorn.run(app, host=host, port=port, access_log=False, server_header=False, log_level="warning")
     say(as_json, {"site": address}, "The portal has ended.")
 
 
@@ -50,7 +59,7 @@ def invite_command(
     as_json: JsonOption = False,
 ) -> None:
     """Let somebody into the portal as contributor, auditor, officer, operator or for the cooperative, by e-mail."""
-    portal = _portal()
+    portal = portal_rooms()
     from byline.app.portal.inviting import invite
 
     roles = [_role(portal, each) for each in role or []]
@@ -64,7 +73,7 @@ def invite_command(
 COMMANDS: tuple[Callable[..., None], ...] = (serve_command, invite_command)
 
 
-def _portal() -> ModuleType:
+def portal_rooms() -> ModuleType:
     """Raises: AppError("portal-missing") without the extra."""
     try:
         from byline.app import portal

@@ -7,14 +7,15 @@ else but here, and `forget` erases it.
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
-from byline.app.portal.tables import LINKS, NOTICES, PEOPLE, QUESTIONS, SESSIONS
+from byline.app.portal.tables import IDENTITIES, LINKS, NOTICES, PASSKEYS, PEOPLE, QUESTIONS, SESSIONS
 from byline.core import AppError, PartyId, sha256_hex
 from byline.registry import upgrade, writing
 
@@ -35,13 +36,15 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """`party`: the payee that this person was checked to be, or empty."""
+    """`party`: the payee that this person was checked to be, or empty. `way`: how they came in this session, "link",
+    "passkey", or the name of the organisation that vouches for them; then `roles` are what it maps to, and no more."""
 
     id: str
     email: str
     name: str
     roles: frozenset[Role]
     party: PartyId
+    way: str = "link"
 
     def may(self, *roles: Role) -> bool:
         return bool(self.roles.intersection(roles))
@@ -107,14 +110,14 @@ class Accounts:
             connection.execute(sa.update(PEOPLE).where(PEOPLE.c.id == person).values(name=name))
 
     def forget(self, person: str) -> None:
-        """Erase the address, the name, the sessions, the links and the questions of somebody."""
+        """Erase the address, the name, the sessions, the links, the passkeys and the questions of somebody."""
         with writing(self.engine) as connection:
             if self.engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA secure_delete = ON")
             known = connection.execute(sa.select(PEOPLE).where(PEOPLE.c.id == person)).first()
             if known is not None:
                 connection.execute(sa.delete(LINKS).where(LINKS.c.email == known.email))
-            for table in (SESSIONS, NOTICES, QUESTIONS):
+            for table in (SESSIONS, NOTICES, QUESTIONS, PASSKEYS, IDENTITIES):
                 connection.execute(sa.delete(table).where(table.c.person == person))
             connection.execute(sa.delete(PEOPLE).where(PEOPLE.c.id == person))
         if self.engine.dialect.name == "sqlite":
@@ -144,24 +147,30 @@ class Accounts:
         with writing(self.engine) as connection:
             link = connection.execute(sa.select(LINKS).where(LINKS.c.digest == _digest(secret))).first()
             connection.execute(sa.delete(LINKS).where(LINKS.c.digest == _digest(secret)))
-            if link is None or link.until <= at:
-                person = None
-            else:
-                person = _by_email(connection, link.email) or _add(connection, link.email)
-                session = secrets.token_urlsafe(32)
-                row = {"digest": _digest(session), "person": person.id, "until": at + SESSION_SECONDS}
-                connection.execute(sa.delete(SESSIONS).where(SESSIONS.c.until <= at))
-                connection.execute(sa.insert(SESSIONS), row)
+            good = link is not None and link.until > at
+            person = (_by_email(connection, link.email) or _add(connection, link.email)) if link and good else None
         if person is None or link is None:
             raise AppError("link-over", "this link was used already, or is older than 15 minutes", "ask for a new one")
-        return person, session, str(link.onward)
+        return person, self.begin(person.id, "link", now), str(link.onward)
+
+    def begin(self, person: str, way: str, now: datetime, roles: Iterable[Role] | None = None) -> str:
+        """The secret of a new session. `roles`: what somebody may be in it besides a contributor; without it, what
+        the operator gave them."""
+        secret, at = secrets.token_urlsafe(32), int(now.timestamp())
+        row = {"digest": _digest(secret), "person": person, "until": at + SESSION_SECONDS, "way": way,
+               "roles": None if roles is None else ",".join(sorted({Role.CONTRIBUTOR, *roles}))}  # fmt: skip
+        with writing(self.engine) as connection:
+            connection.execute(sa.delete(SESSIONS).where(SESSIONS.c.until <= at))
+            connection.execute(sa.insert(SESSIONS), row)
+        return secret
 
     def visitor(self, session: str, now: datetime) -> Person | None:
-        wanted = sa.select(PEOPLE).join(SESSIONS, SESSIONS.c.person == PEOPLE.c.id)
+        wanted = sa.select(PEOPLE, SESSIONS.c.way, SESSIONS.c.roles.label("only"))
+        wanted = wanted.join(SESSIONS, SESSIONS.c.person == PEOPLE.c.id)
         wanted = wanted.where(SESSIONS.c.digest == _digest(session), SESSIONS.c.until > int(now.timestamp()))
         with self.engine.connect() as connection:
             row = connection.execute(wanted).first()
-        return _person(row) if row else None
+        return _visitor(row) if row else None
 
     def leave(self, session: str) -> None:
         with writing(self.engine) as connection:
@@ -226,6 +235,14 @@ def _add(connection: sa.Connection, email: str) -> Person:
     return person
 
 
-def _person(row: sa.Row[tuple[str, ...]]) -> Person:
-    roles = frozenset(Role(each) for each in row.roles.split(",") if each)
-    return Person(row.id, row.email, row.name, roles, PartyId(row.party))
+def _person(row: Any) -> Person:
+    return Person(row.id, row.email, row.name, _roles(row.roles), PartyId(row.party))
+
+
+def _visitor(row: Any) -> Person:
+    person = replace(_person(row), way=row.way)
+    return person if row.only is None else replace(person, roles=_roles(row.only))
+
+
+def _roles(text: str) -> frozenset[Role]:
+    return frozenset(Role(each) for each in text.split(",") if each)

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +28,9 @@ from byline.app.portal import (
 )
 from byline.app.portal.accounts import open_accounts
 from byline.app.portal.doors import Doors
+from byline.app.portal.mail import Postman, Sent
 from byline.app.portal.pages import error_page, render
+from byline.app.portal.settings import read_settings
 from byline.app.portal.trail import Trail
 from byline.app.portal.visit import Portal, Visit, portal_secret
 
@@ -57,7 +60,7 @@ def create_app(home: Home, site: str = "http://127.0.0.1:8000", clock: Callable[
     for shared in ("registry", "notices", "key", "log"):  # made once, before requests come side by side
         getattr(home, shared)
     portal = Portal(home, accounts, Trail(accounts.engine, home.log), site.rstrip("/"),
-                    portal_secret(home.path / "keys"), clock)  # fmt: skip
+                    portal_secret(home.path / "keys"), clock, read_settings(home.path))  # fmt: skip
     app = FastAPI(title="Byline", docs_url=None, redoc_url=None, openapi_url=None)
     doors = Doors(app, portal)
     for pages in PAGES:
@@ -75,6 +78,13 @@ def warm(app: FastAPI) -> None:
     """Make ready what the first visitor would else wait for: the index of the works."""
     portal: Portal = app.state.portal
     public.indexed(portal, portal.fresh())
+
+
+def mailing(app: FastAPI, told: Callable[[Sent], None]) -> AbstractContextManager[object]:
+    """While it is entered, mails are sent as they come, if portal.toml names a server."""
+    portal: Portal = app.state.portal
+    server = portal.settings.mail
+    return Postman(portal.home.path / "outbox", server, told) if server else nullcontext()
 
 
 async def _style(request: Request) -> Response:

@@ -1,13 +1,11 @@
-"""Signing in by a link in a mail. The mail is a file in the project's outbox; whoever runs the portal sends it."""
+"""Signing in by a link in a mail, which goes into the project's outbox."""
 
-import secrets
-from email.message import EmailMessage
-from email.policy import SMTP
 from pathlib import Path
 from urllib.parse import urlencode
 
 from byline.app.portal.accounts import Person, Role, read_address
 from byline.app.portal.doors import Doors
+from byline.app.portal.mail import write_mail
 from byline.app.portal.visit import Answer, Onward, Page, Portal, Visit
 from byline.core import AppError, sha256_hex
 
@@ -70,24 +68,11 @@ def mail_link(portal: Portal, address: str, onward: str = "") -> Path:
     """Write the mail with a fresh link. Raises: AppError("bad-address")."""
     secret = portal.accounts.new_link(address, onward, portal.clock())
     link = f"{portal.site}/enter?{urlencode({'link': secret})}"
-    mail = EmailMessage(policy=SMTP)
-    mail["To"], mail["Subject"] = address, "Your link to sign in"
-    mail.set_content(
+    text = (
         f"This link signs you in, once, within the next 15 minutes:\n\n{link}\n\n"
         "If you did not ask for it, do nothing: without the link nobody gets in.\n"
     )
-    return write_mail(portal.home.path / "outbox", mail)
-
-
-def write_mail(folder: Path, mail: EmailMessage) -> Path:
-    """Whole or not at all, readable by its owner only."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"{secrets.token_hex(12)}.eml"
-    part = path.with_suffix(".part")
-    part.touch(mode=0o600)
-    part.write_bytes(mail.as_bytes())
-    part.replace(path)
-    return path
+    return write_mail(portal.home.path / "outbox", address, "Your link to sign in", text)
 
 
 __all__ = ["Person", "add", "inside", "mail_link"]
