@@ -3,7 +3,6 @@
 import pytest
 from portal_project import ADA, TEXTS, TITLES, only_work, sign_month, stranger
 
-from byline.app.portal.visit import Meter
 
 
 @pytest.fixture
@@ -111,16 +110,6 @@ def test_searching_is_bounded(browser, app):
         browser.fill("/search", text="x")
     answer = browser.fill("/search", text="x")
     assert answer.status_code == 429 and "within a minute" in answer.text
-
-
-def test_a_meter_forgets_the_oldest_keys_and_the_past(clock):
-    from datetime import timedelta
-
-    meter = Meter(2, 60)
-    assert [meter.admits("a", clock()) for _ in range(3)] == [True, True, False]
-    assert meter.admits("b", clock())
-    clock.now += timedelta(seconds=61)
-    assert meter.admits("a", clock())
 
 
 def test_a_page_that_is_not_there(browser):

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.routing import Match
 
 from byline.app.api.asking import Door
+from byline.app.api.counts import open_counts
 from byline.app.api.current import Place
 from byline.app.api.faults import ApiRoute, error_body
 from byline.app.api.guarding import add_guard
@@ -24,7 +25,7 @@ def router(home: Home) -> APIRouter:
     """Everything under /v1. `home`: the project folder; the router keeps its database connections open."""
     place = Place(home)
     api = APIRouter(prefix="/v1", route_class=ApiRoute, tags=["byline"])
-    door = Door(place, Buckets())
+    door = Door(place, Buckets(open_counts(home)))
     add_reading(api, place, door)
     add_making(api, place, door)
     add_guard(api, place, door)

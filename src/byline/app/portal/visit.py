@@ -15,7 +15,6 @@ Only errors whose code stands in `pages.OPEN` with 422 are told this way; others
 """
 
 import hmac
-from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeAlias
 
+from byline.app.api import Counts, open_counts
 from byline.app.home import Home
 from byline.app.portal.accounts import Accounts, Person
 from byline.app.portal.settings import Settings
@@ -35,27 +35,19 @@ SHARED = ("_engine", "registry", "notices", "journal", "key", "log")  # of a hom
 
 
 class Meter:
-    """How often something was done lately by one key, in memory and for this process alone; keys are forgotten, the
-    oldest first, so that nobody fills the memory."""
+    """How often something was done lately by one key, counted by all processes together."""
 
-    def __init__(self, most: int, seconds: int) -> None:
-        self._most, self._seconds = most, seconds
-        self._seen: OrderedDict[str, deque[float]] = OrderedDict()
-        self._lock = Lock()
+    def __init__(self, counts: Counts, name: str, most: int, seconds: int) -> None:
+        self._counts, self._name, self._most, self._seconds = counts, name, most, seconds
 
     def admits(self, key: str, now: datetime) -> bool:
         at = now.timestamp()
-        with self._lock:
-            times = self._seen.setdefault(key, deque())
-            self._seen.move_to_end(key)
-            while times and times[0] <= at - self._seconds:
-                times.popleft()
-            while len(self._seen) > 10_000:
-                self._seen.popitem(last=False)
-            if len(times) >= self._most:
-                return False
-            times.append(at)
-            return True
+
+        def once_more(times: list[float]) -> tuple[list[float], bool]:
+            lately = [each for each in times if each > at - self._seconds]
+            return (lately, False) if len(lately) >= self._most else ([*lately, at], True)
+
+        return self._counts.change(f"{self._name} {key}", at + self._seconds, at, once_more)
 
 
 @dataclass(frozen=True)
@@ -70,12 +62,25 @@ class Portal:
     secret: bytes
     clock: Callable[[], datetime]
     settings: Settings = field(default_factory=Settings)
-    searches: Meter = field(default_factory=lambda: Meter(30, 60))
-    mails: Meter = field(default_factory=lambda: Meter(5, 15 * 60))
-    senders: Meter = field(default_factory=lambda: Meter(20, 15 * 60))
     indexing: Any = field(default_factory=Lock)
     writing: Any = field(default_factory=Lock)
     _read: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def counts(self) -> Counts:
+        return open_counts(self.home)
+
+    @cached_property
+    def searches(self) -> Meter:
+        return Meter(self.counts, "searches", 30, 60)
+
+    @cached_property
+    def mails(self) -> Meter:
+        return Meter(self.counts, "mails", 5, 15 * 60)
+
+    @cached_property
+    def senders(self) -> Meter:
+        return Meter(self.counts, "senders", 20, 15 * 60)
 
     def fresh(self) -> Home:
         """The same project for one request: names and works are read again if the register has changed since."""
@@ -167,13 +172,15 @@ class Visit:
 
 @dataclass(frozen=True)
 class Page:
-    """`faults`: (field, what is wrong) of the form that was sent, which the page shows again."""
+    """`faults`: (field, what is wrong) of the form that was sent, which the page shows again. `refresh`: seconds after
+    which a browser asks for the page again by itself; 0: never."""
 
     template: str
     title: str
     data: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
     faults: tuple[tuple[str, str], ...] = ()
+    refresh: int = 0
 
 
 @dataclass(frozen=True)
