@@ -95,19 +95,36 @@ TEXT_CHANGES = {
 # --- pictures
 
 
-def pictures(folder):
+def pictures(folder, most=None):
     """Name -> PNG of at most 1024 pixels; of variants of one picture (dark, light, other sizes) the first."""
     found = {}
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")):
-        name = path.stem.split("_")[0].removesuffix("-d").removesuffix("-l").lower()
+        name = picture_name(path)
+        if not name or name in found:
+            continue
         try:
             image = Image.open(path).convert("RGB")
-        except OSError:
+        except (OSError, ValueError):
             continue
         image.thumbnail((1024, 1024))
-        if name not in found and min(image.size) >= 300:
+        if min(image.size) >= 300:
             found[name] = stored(image, "PNG")
+        if len(found) == most:
+            break
     return found
+
+
+def picture_name(path):
+    """Empty for what is a variant by its name. Plasma's wallpapers stand in NAME/contents/images/WIDTHxHEIGHT.png."""
+    if path.stem == "screenshot" or path.parent.name == "images_dark":
+        return ""
+    if "contents" in path.parts:
+        return path.parts[path.parts.index("contents") - 1].lower()
+    return (
+        path.stem.split("_")[0].removesuffix("-d").removesuffix("-l").lower()
+        if "backgrounds" in path.parts
+        else path.stem
+    )
 
 
 def stored(image, kind="JPEG", quality=85):

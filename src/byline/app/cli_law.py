@@ -7,6 +7,7 @@ asked for, so that a gate by licence alone needs no extra.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
     from byline.app.law import Asked, Corpus
     from byline.gate.law import Comparison, Judgement
 
+
+class Kind(StrEnum):
+    TEXT = "text"
+    IMAGE = "image"
+    AUDIO = "audio"
+
+
 JurisdictionOption = Annotated[
     str | None, typer.Option("--jurisdiction", help="Law packs, with commas: EU,UK,US,JP,SG,CN.")
 ]
@@ -41,6 +49,9 @@ AssumeOption = Annotated[
 ]
 FormOption = Annotated[list[Path] | None, typer.Option("--form", help="A filled-in form (JSON); repeatable.")]
 PackOption = Annotated[list[Path] | None, typer.Option("--pack", help="Rules of your own over a pack; repeatable.")]
+KindOption = Annotated[
+    Kind | None, typer.Option("--kind", help="Works of this kind alone, for a model that reads no others.")
+]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Open questions of law are answered against the use.")]
 COLOURS = {"deny": "red", "review": "yellow", "allow-with-duties": "green", "allow": "green"}
 
@@ -120,6 +131,7 @@ def freeze_command(
     form: FormOption = None,
     pack: PackOption = None,
     strict: StrictOption = False,
+    kind: KindOption = None,
     on: DayOption = None,
     home: HomeOption = HOME,
     database: DatabaseOption = None,
@@ -129,7 +141,7 @@ def freeze_command(
     place = Home.open(home, database)
     asked = _asked(jurisdiction, day(on), strict, evidence, assume, form, pack)
     law, decided = _by_law(place, asked, None, as_json) if asked else ({}, None)
-    manifest = freeze_manifest(place, day(on), decided)
+    manifest = freeze_manifest(place, day(on), decided, kind.value if kind else None)
     if asked:
         from byline.app.law_kept import keep_facts
 

@@ -1,21 +1,22 @@
 """`byline lookup`, `byline guard` and `byline index`: was this in it, and does that output copy?"""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.markup import escape
 
 from byline.app.home import Home
+from byline.app.media_words import recall_lines
 from byline.app.terminal import HOME, DatabaseOption, HomeOption, JsonOption, bars, err, out, say
 from byline.core import AppError
+from byline.registry import MEDIA, content_kind
 
 Told = dict[str, Any]
-SOUNDS = (b"RIFF", b"ID3", b"fLaC", b"OggS", b"FORM", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1", b"\xff\xf9")
-PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*")
+MOST_PIXELS, MOST_SECONDS = 200_000_000, 3600  # that are read of one's own file
 SHOWN = 400  # characters of a quotation
 
 
@@ -37,11 +38,9 @@ def lookup_command(
         _lookup_text(Home.open(home, database), content.decode("utf-8"), everything, as_json)
         return
     if against is None:
-        raise AppError(
-            "not-searchable",
-            f"this project registers texts only, so no {kind} was searched: that is no “not found”",
-            f"byline lookup {query} --against FOLDER, where FOLDER holds the works",
-        )
+        told = _lookup_media(Home.open(home, database), kind, content, query)
+        say(as_json, told, told["says"])
+        return
     from byline.app.lookup_media import look_up_media
 
     told = look_up_media(kind, Path(query), content, against)
@@ -61,9 +60,13 @@ def index_command(
     as_json: JsonOption = False,
 ) -> None:
     """Bring the index of the works up to date, as look-up and guard do before they answer."""
-    library = _library(Home.open(home, database))
+    place = Home.open(home, database)
+    library = _library(place)
     told = _updated(library, again)
-    told["problems"] = [p.to_json() for p in library.corpus.problems() + library.opted_out.problems()] if check else []
+    media = _media(place, again, MEDIA)
+    told |= {"pictures": media.told["image"], "sounds": media.told["audio"]}
+    checked = library.corpus.problems() + library.opted_out.problems() + media.library.problems() if check else []
+    told["problems"] = [problem.to_json() for problem in checked]
     for problem in told["problems"]:
         err.print(f"[red]{escape(str(problem))}[/]", highlight=False, soft_wrap=True)
     works = told["works"]
@@ -72,7 +75,7 @@ def index_command(
         told,
         f"{works['works']:,} works with {works['words']:,} words can be searched ({works['bytes'] / 1e6:,.1f} MB); "
         f"{works['added']:,} added, {works['struck_off']:,} struck off; beside them, for the guard, "
-        f"{told['opted_out']['works']:,} works whose contributors said no.",
+        f"{told['opted_out']['works']:,} works whose contributors said no." + _media_sentence(told),
     )
     if told["problems"]:
         raise typer.Exit(1)
@@ -129,16 +132,11 @@ def read_query(query: str) -> tuple[str, bytes]:
         content = Path(query).read_bytes()
     else:
         return "text", query.encode("utf-8", "replace")
-    if content.startswith(PICTURES) or content[8:12] == b"WEBP" or content[4:12] in (b"ftypavif", b"ftypheic"):
-        return "image", content
-    if content.startswith(SOUNDS):
-        return "audio", content
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError as fault:
-        says = f"{query} is no picture or sound that is known here, and no UTF-8 text (byte {fault.start})"
-        raise AppError("not-text", says, "save it as PNG, WAV or UTF-8 text") from fault
-    return "text", content
+    kind = content_kind(content)
+    if not kind:
+        says = f"{query} is no picture or sound that is known here, and no UTF-8 text"
+        raise AppError("not-text", says, "save it as PNG, WAV or UTF-8 text")
+    return kind, content
 
 
 def _is_file(query: str) -> bool:
@@ -172,6 +170,35 @@ def _updated(library: Any, again: bool = False) -> Told:
     with bars() as progress:
         total = max(1, len(library.wanted()[0]))
         told: Told = library.update(again, lambda count: progress("indexing the works", count, total))
+    return told
+
+
+class _Media(NamedTuple):
+    library: Any
+    told: Told
+
+
+def _media(home: Home, again: bool, kinds: Iterable[str]) -> _Media:
+    """The index of pictures or sounds, brought up to date with a bar."""
+    from byline.app.lookup_media import MediaLibrary
+
+    library = MediaLibrary(home, date.today())
+    with bars() as progress:
+        return _Media(library, library.update(again, progress, kinds))
+
+
+def _media_sentence(told: Told) -> str:
+    parts = []
+    for kind in ("pictures", "sounds"):
+        of = told[kind]
+        if of["works"]:
+            unread = f", {of['unread']:,} of which could not be read" if of["unread"] else ""
+            parts.append(f" {of['works']:,} {kind} ({of['bytes'] / 1e6:,.1f} MB); {of['added']:,} added{unread}.")
+    return "".join(parts)
+
+
+def _lookup_media(home: Home, kind: str, content: bytes, name: str) -> Told:
+    told: Told = _media(home, False, [kind]).library.look_up(kind, content, name, MOST_PIXELS, MOST_SECONDS)
     return told
 
 
@@ -260,13 +287,6 @@ def _measured(told: Told) -> list[str]:
     if told["verdict"] in ("found", "resembles"):
         return []
     return recall_lines(told["measured"])
-
-
-def recall_lines(measured: Told | None) -> list[str]:
-    if measured is None:
-        return ["How often this search misses what is there was not measured: run benchmarks/lookup.py."]
-    lines = [f"What it found of {measured['what']} ({measured['on']}):"]
-    return lines + [f"  {each['change']}: {each['found']} of {each['asked']}" for each in measured["recalls"]]
 
 
 def _quote(text: str) -> str:

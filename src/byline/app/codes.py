@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from byline.core import Work, sha256_hex
-from byline.registry import Registry, Units, text_units
+from byline.registry import MEDIA, Registry, Units, instance_unit, text_units
 
 _MARK = b"\xef\xbb\xbf"  # a byte order mark is part of the file and not of the text
 
@@ -22,6 +22,8 @@ class Codes:
         if self._known is None:
             self._known = _read(self._kept)
         if work.sha256 not in self._known:
+            if work.kind in MEDIA:  # of these only the very file is recognised
+                return Units("", instance_unit(self._registry.content(work.id)))
             text = self._registry.text(work.id)
             content = text.encode()
             if sha256_hex(content) != work.sha256:

@@ -17,7 +17,8 @@ def excerpts_of(home: Home, manifest: Manifest) -> tuple[Excerpt, ...]:
     path = home.path / "excerpts" / f"{manifest.id.removeprefix('manifest:')}.json"
     if not path.is_file():
         works = in_order_of_registration(home)
-        found = find_excerpts(works, {work.id: home.registry.text(work.id) for work in works})
+        texts = home.texts(works)
+        found = find_excerpts([work for work in works if work.id in texts], texts)
         write_json(path, {"excerpts": [each.to_json() for each in found]})
     kept = read_json(path, "byline settle EVENTS", ("excerpts",))["excerpts"]
     admitted = {entry.work for entry in manifest.entries}

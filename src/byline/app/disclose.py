@@ -141,7 +141,7 @@ def _material(
 
 def _size(home: Home, work: WorkId) -> int:
     """Bytes of the content, proved by its digest."""
-    return len(home.registry.text(work).encode("utf-8"))
+    return len(home.registry.content(work))
 
 
 def _signals(home: Home, works: list[Work], on: date) -> tuple[tuple[str, int], ...]:

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -124,8 +124,25 @@ class Home:
         return {party.id: party.name for party in self.registry.parties()}
 
     @cached_property
-    def works(self) -> dict[WorkId, Work]:
-        return {work.id: work for work in self.registry.works()}
+    def names(self) -> Mapping[PartyId, str]:
+        """As of the first time that one is asked for."""
+        return PartyNames(self.registry, self.shelf)
+
+    @cached_property
+    def works(self) -> Mapping[WorkId, Work]:
+        """As of the first time that one is asked for."""
+        return Works(self.registry, self.shelf)
+
+    def texts(self, works: Iterable[Work]) -> dict[WorkId, str]:
+        """The texts of those works that are texts."""
+        return {work.id: self.registry.text(work.id) for work in works if work.kind not in MEDIA}
+
+    def at_hand(self, works: Iterable[Work]) -> None:
+        """Read at once who made these works, which are to be shown."""
+        works = list(works)
+        if isinstance(self.works, Works) and isinstance(self.names, PartyNames):
+            self.works.keep(works)
+            self.names.want(part.party for work in works for part in work.contributions)
 
     def contributors(self, work: WorkId) -> str:
         return " and ".join(self.names[part.party] for part in self.works[work].contributions)
@@ -157,12 +174,14 @@ def check(home: Home, on: date, law: Mapping[WorkId, Decision] | None = None) ->
     works = in_order_of_registration(home)
     if not works:
         raise AppError("nothing-registered", f"{home.path} holds no works", "byline register CATALOGUE")
-    texts = {work.id: home.registry.text(work.id) for work in works}
-    clusters = find_clusters(works, texts)
+    texts = home.texts(works)
+    clusters = find_clusters(works, {work.id: texts.get(work.id, _digest_words(work)) for work in works})
     reserved = reserved_works(home, works, on)
     decisions = decide_all(works, clusters, home.opt_outs(on), on, law, home.blocks(on), reserved)
     seen = looked_at(home)
-    decisions = hold_disordered(decisions, [one for one in find_disorder(works, texts) if one.work not in seen])
+    worded = [work for work in works if work.id in texts]
+    doubts = [*find_disorder(worded, texts), *echoes(home, [work.id for work in worded])]
+    decisions = hold_for_review(decisions, [one for one in doubts if one.work not in seen])
     home.registry.save_decisions(decisions, on)
     return decisions, clusters
 
@@ -175,12 +194,17 @@ def looked_at(home: Home) -> set[str]:
     return {line.partition("#")[0].strip() for line in lines} - {""}
 
 
-def freeze_manifest(home: Home, on: date, law: Mapping[WorkId, Decision] | None = None) -> Manifest:
+def freeze_manifest(
+    home: Home, on: date, law: Mapping[WorkId, Decision] | None = None, kind: str | None = None
+) -> Manifest:
     """Check again and freeze what is admitted; the manifest's root goes into the transparency log, and the decisions
-    are kept beside it with the head of the log."""
+    are kept beside it with the head of the log. `kind`: works of this kind alone, for a model that reads no others."""
     adopt_catalogue(home, moment())
     decisions, clusters = check(home, on, law)
-    manifest = freeze(in_order_of_registration(home), decisions, clusters, on)
+    works = [work for work in in_order_of_registration(home) if kind in (None, work.kind)]
+    named = {work.id for work in works}
+    decisions = tuple(decision for decision in decisions if decision.work in named)
+    manifest = freeze(works, decisions, clusters, on)
     home.registry.save_manifest(manifest)
     path = home.path / "manifests" / f"{manifest.id.removeprefix('manifest:')}.json"
     if not path.is_file():
@@ -216,6 +240,12 @@ def new_training(home: Home, name: str) -> Iterator[Path]:
         try:
             yield folder
         except BaseException:
+def _digest_words(work: Work) -> str:
+    """What a picture or a sound is compared by where copies are looked for: its digest as sixteen words, so that the
+    same file under two names is a copy as the same text would be. A file that was changed is not seen by it."""
+    return " ".join(work.sha256[at : at + 4] for at in range(0, 64, 4))
+
+
             _remove(run)
             _remove(folder)
             raise

@@ -58,7 +58,7 @@ def report_data(training: Training, made: dict[str, Any]) -> dict[str, Any]:
 
 def _corpus(training: Training) -> dict[str, Any]:
     home, manifest = training.home, training.manifest
-    words = sum(len(home.registry.text(work).split()) for work in home.works)
+    words = sum(len(text.split()) for text in home.texts(home.works.values()).values())
     accounts = home.registry.accounts()
     refused = [
         {

@@ -144,7 +144,7 @@ class Work(Record):
 
     id: WorkId
     title: str
-    kind: str  # "text"
+    kind: str  # text, image or audio
     account: AccountId
     contributions: tuple[Contribution, ...]
     created: date

@@ -125,7 +125,7 @@ def _copy_of_opted_out(
     refused = _nearest(n for n in neighbours if n.work.id in blocks or _opt_out_of(n.work, on, opt_outs))
     if refused is None:
         return None
-    because = f"It shares {_percent(refused)} of its text with {refused.work.title!r}, which is opted out."
+    because = f"{_shared(work, refused)} {refused.work.title!r}, which is opted out."
     return Decision(work.id, Verdict.REFUSE, "opt-out-copy", because, _evidence(refused))
 
 
@@ -151,11 +151,13 @@ def _near_copy(work: Work, neighbours: Sequence[Neighbour]) -> Decision | None:
     original = _nearest(n for n in neighbours if n.prior)
     if original is None:
         return None
-    because = (
-        f"It shares {_percent(original)} of its text with {original.work.title!r}, which other contributors registered "
-        "before."
-    )
+    because = f"{_shared(work, original)} {original.work.title!r}, which other contributors registered before."
     return Decision(work.id, Verdict.REFUSE, "near-copy", because, _evidence(original))
+
+
+def _shared(work: Work, neighbour: Neighbour) -> str:
+    """Of pictures and sounds only the same file is seen."""
+    return f"It shares {_percent(neighbour)} of its text with" if work.kind == "text" else "It is the same file as"
 
 
 def _admitted(work: Work) -> str:

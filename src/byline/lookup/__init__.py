@@ -1,6 +1,6 @@
 """Search for a text, an image or a sound in the works themselves. Evidence of copying only, never of influence."""
 
-from byline.lookup.audio import AudioIndex, AudioMatch
+from byline.lookup.audio import SOUNDS, AudioIndex, AudioMatch, fingerprints, prints_of
 from byline.lookup.corpus import CorpusIndex, IndexSize
 from byline.lookup.guard import (
     STANDARD,
@@ -14,17 +14,22 @@ from byline.lookup.guard import (
     Reason,
     read_policy,
 )
-from byline.lookup.image import ImageIndex, ImageMatch, too_plain
+from byline.lookup.image import PICTURES, ImageIndex, ImageMatch
 from byline.lookup.measured import Measured, Recall, measured
+from byline.lookup.media_folder import MediaFolder, MediaFormat, forget
 from byline.lookup.near import NearMatch, near_matches
+from byline.lookup.picture import Alignment, read_image, too_plain
 from byline.lookup.text import BM25, Overlap, TextIndex
 from byline.lookup.verbatim import Place, Verbatim, most_telling, ranked_works, telling, verbatim
 from byline.lookup.words import words
 
 __all__ = [
     "BM25",
+    "PICTURES",
+    "SOUNDS",
     "STANDARD",
     "Action",
+    "Alignment",
     "AudioIndex",
     "AudioMatch",
     "CorpusIndex",
@@ -38,6 +43,8 @@ __all__ = [
     "IndexSize",
     "Limits",
     "Measured",
+    "MediaFolder",
+    "MediaFormat",
     "NearMatch",
     "Overlap",
     "Place",
@@ -45,10 +52,14 @@ __all__ = [
     "Recall",
     "TextIndex",
     "Verbatim",
+    "fingerprints",
+    "forget",
     "measured",
     "most_telling",
     "near_matches",
+    "prints_of",
     "ranked_works",
+    "read_image",
     "read_policy",
     "telling",
     "too_plain",

@@ -7,16 +7,17 @@ change of pitch does not: copies at another pitch are missed.
 import json
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from byline.core import PPM, LookupFault, Record, WorkId
+from byline.lookup.media_folder import Arrays, MediaFolder, MediaFormat
 
 Prints = npt.NDArray[np.uint32]
 PROGRAM = "fpcalc"
@@ -24,6 +25,8 @@ NEAR_PPM = 240_000  # of the bits may differ
 LEAST = 24  # fingerprints that overlap: three seconds
 PART = 80  # fingerprints, ten seconds: parts are compared too, so that a copy that runs a little faster stays in step
 SECONDS = 3600  # of a file that are read
+PATIENCE = 120  # seconds for reading one file
+_ENDINGS = ((b"RIFF", ".wav"), (b"fLaC", ".flac"), (b"OggS", ".ogg"), (b"FORM", ".aiff"))
 PER_SECOND = 11025 / 4096 * 3  # fingerprints, by chromaprint's frame and overlap
 
 
@@ -39,7 +42,7 @@ class AudioMatch(Record):
 
 
 class AudioIndex:
-    """Fingerprints by work, in memory; `save` and `load` keep them in one file without pickles."""
+    """Fingerprints by work, or by the digest of their file; in memory, or mapped from a folder of segments."""
 
     def __init__(self, works: Sequence[WorkId], prints: Sequence[Prints]) -> None:
         self.works, self._prints = list(works), list(prints)
@@ -60,30 +63,24 @@ class AudioIndex:
     def __len__(self) -> int:
         return len(self.works)
 
-    def save(self, path: Path) -> None:
-        part = path.with_name(path.name + ".part")
-        with part.open("wb") as file:
-            sizes = np.array([len(prints) for prints in self._prints], np.int64)
-            joined = np.concatenate([np.empty(0, np.uint32), *self._prints])
-            np.savez(file, works=np.array(self.works, np.str_), sizes=sizes, prints=joined)
-        part.replace(path)
-
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Raises: LookupFault("bad-index")."""
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-                prints = np.split(kept["prints"], np.cumsum(kept["sizes"])[:-1]) if len(kept["sizes"]) else []
-                return cls([WorkId(str(work)) for work in kept["works"]], prints)
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as fault:
-            raise LookupFault("bad-index", f"{path} is damaged: {fault}", "byline index --again") from fault
+    def of(cls, folder: MediaFolder[Prints]) -> Self:
+        """The works are the digests of their files."""
+        index = cls([], [])
+        for segment in folder.segments:
+            index.works += [WorkId(key) for key in segment.keys]
+            index._prints += np.split(segment.arrays["prints"], segment.arrays["ends"][1:-1])
+        return index
 
     def search(self, path: Path) -> list[AudioMatch]:
         """Works that the sound comes from, fewest differing bits first.
 
         Raises: LookupFault("lookup-missing"), LookupFault("bad-audio"), also for less than three seconds.
         """
-        query = fingerprints(path)
+        return self.matches(fingerprints(path))
+
+    def matches(self, query: Prints) -> list[AudioMatch]:
+        """As `search`, of fingerprints."""
         parts = [query, *(query[at : at + PART] for at in range(0, len(query) - PART, PART))]
         found = (
             min(filter(None, (_best(work, part, prints) for part in parts)), key=_differing, default=None)
@@ -93,13 +90,19 @@ class AudioIndex:
         return sorted(near, key=lambda match: (match.differing_ppm, match.work))
 
 
-def fingerprints(path: Path) -> Prints:
-    """Chromaprint's raw fingerprints of a file, by the program `fpcalc`."""
+def fingerprints(path: Path, seconds: int = SECONDS) -> Prints:
+    """Chromaprint's raw fingerprints of the first seconds of a file, by the program `fpcalc`.
+
+    Raises: LookupFault("lookup-missing"), LookupFault("bad-audio").
+    """
     if shutil.which(PROGRAM) is None:
         says = f"the program {PROGRAM} is not installed, so sound could not be searched; that is no “not found”"
         raise LookupFault("lookup-missing", says, "install chromaprint (Debian: apt install libchromaprint-tools)")
-    command = [PROGRAM, "-raw", "-json", "-length", str(SECONDS), str(path.absolute())]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [PROGRAM, "-raw", "-json", "-length", str(seconds), str(path.absolute())]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    except subprocess.TimeoutExpired as fault:
+        raise LookupFault("bad-audio", f"{path} took too long to read", "give a shorter piece of it") from fault
     if "Empty fingerprint" in done.stderr:
         raise LookupFault("bad-audio", f"{path} is too short to be compared", "give three seconds or more")
     if done.returncode not in (0, 3) or not done.stdout:  # 3: the file's end is damaged
@@ -109,6 +112,24 @@ def fingerprints(path: Path) -> Prints:
     if len(prints) < LEAST:
         raise LookupFault("bad-audio", f"{path} is too short to be compared", "give three seconds or more")
     return prints
+
+
+def prints_of(content: bytes, name: str, seconds: int = SECONDS) -> Prints:
+    """As `fingerprints`, of bytes. They go through a file that is gone afterwards, whose name ends as the bytes say:
+    by that the reading program leaves play lists alone, which could name other files.
+
+    Raises: LookupFault("lookup-missing"), LookupFault("bad-audio").
+    """
+    ending = next((end for signature, end in _ENDINGS if content.startswith(signature)), ".mp3")
+    with tempfile.NamedTemporaryFile(suffix=".m4a" if content[4:8] == b"ftyp" else ending) as file:
+        file.write(content)
+        file.flush()
+        try:
+            return fingerprints(Path(file.name), seconds)
+        except LookupFault as fault:
+            if fault.code != "bad-audio":
+                raise
+            raise LookupFault("bad-audio", fault.message.replace(file.name, name), fault.fix) from fault
 
 
 def _differing(match: AudioMatch) -> int:
@@ -142,3 +163,17 @@ def _signs(prints: Prints) -> npt.NDArray[np.float64]:
     """(32, fingerprints): -1 or 1 for each bit."""
     bits = (prints[None, :] >> np.arange(32, dtype=np.uint32)[:, None]) & np.uint32(1)
     return bits.astype(np.float64) * 2 - 1
+
+
+# --- on disk
+
+
+def lay_out(sounds: Sequence[Prints]) -> Arrays:
+    """Fingerprints one sound behind the other; `ends` says where each is."""
+    return {
+        "prints": np.concatenate([np.empty(0, np.uint32), *sounds]),
+        "ends": np.cumsum([0, *map(len, sounds)]).astype(np.int64),
+    }
+
+
+SOUNDS: MediaFormat[Prints] = MediaFormat("byline-sounds/1", prints_of, lay_out, "bad-audio")

@@ -1,105 +1,87 @@
 """Which registered picture does a picture come from? PDQ finds the same picture, SIFT with RANSAC parts of it.
 
 A perceptual hash of the whole picture survives re-encoding, resizing and colour, and neither a crop nor a turn. So
-every picture's local features are kept too, and a query is held against those of all pictures, as it is and mirrored:
-some ten milliseconds for each.
+every picture's local features are kept too. A query, as it is and mirrored, is held against those of a shortlist: the
+pictures that share most of its details (`visual_words`), some seven milliseconds for each. Of a picture too plain for
+a hash, the look at 16 x 16 pixels is compared.
 """
 
-import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Self
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
-from byline.core import LookupFault, Record, WorkId
-from byline.lookup.build import library
+from byline.core import Record, WorkId
+from byline.lookup.media_folder import Arrays, MediaFolder, MediaFormat
+from byline.lookup.picture import (
+    LOOK,
+    POOR,
+    Alignment,
+    Bytes,
+    Features,
+    Picture,
+    align,
+    describe,
+    dihedral_hashes,
+    local_features,
+    look_of,
+    read_image,
+)
+from byline.lookup.visual_words import Shortlist, words_of
 
 NEAR_BITS = 31  # of 256 may differ: the bound that PDQ's authors give
-POOR = 50  # PDQ's quality (0..100) below which a hash says little: flat or blank pictures
-FEATURES = 500
-SIDE = 640  # pixels of the longer side when features are taken
-RATIO = 0.75  # Lowe's test
-INLIERS = 16  # matched features that agree on one place, size and turn
-SPREAD = 0.01  # of the query's area that they must span: a logo or a line of text matches anywhere
-PIXELS = 200_000_000  # more are refused
+SHORTLIST = 64  # pictures whose features are compared with the query, and as many with its mirror image
+NEAR_LOOK = 5.0  # levels of 255, the mean difference of two looks that are the same plain picture
+LEAST_CONTRAST = 8.0  # levels of 255 by which a look must vary: a single colour is like any other
 
 
 @dataclass(frozen=True, slots=True)
 class ImageMatch(Record):
-    """`by`: "hash" (the whole picture; `bits` of 256 differ) or "features" (of a part of it; `inliers` agree).
-    `turned`: the query shows it mirrored or, by the hash, in another of its eight positions."""
+    """`by`: "hash" (the whole picture; `bits` of 256 differ), "look" (the whole of a plain picture) or "features" (a
+    part of it; `inliers` agree). `turned`: the query shows it mirrored, or in another of its eight positions.
+    `mirrored`, `alignment`: how it lies on the work, where features say so."""
 
     work: WorkId
     by: str
     bits: int
     inliers: int
     turned: bool
-
-
-@dataclass(frozen=True, eq=False)
-class _Picture:
-    hash: npt.NDArray[np.uint8]  # 32 bytes
-    quality: int
-    points: npt.NDArray[np.float32]  # (features, 2)
-    descriptors: npt.NDArray[np.uint8]  # (features, 128)
+    mirrored: bool = False
+    alignment: Alignment | None = None
 
 
 class ImageIndex:
-    """Pictures by work, in memory; `save` and `load` keep them in one file without pickles."""
+    """Pictures by work, or by the digest of their file; in memory, or mapped from a folder of segments."""
 
-    def __init__(self, works: Sequence[WorkId], pictures: Sequence[_Picture]) -> None:
-        self.works, self._pictures = list(works), list(pictures)
+    def __init__(self, works: Sequence[WorkId], blocks: Sequence[Arrays], shortlist: int = SHORTLIST) -> None:
+        self.works, self._blocks, self._most = list(works), list(blocks), shortlist
 
     @classmethod
-    def build(cls, items: Iterable[tuple[WorkId, bytes]]) -> Self:
+    def build(cls, items: Iterable[tuple[WorkId, bytes]], shortlist: int = SHORTLIST) -> Self:
         """Raises: LookupFault("lookup-missing"), LookupFault("bad-image")."""
-        index = cls([], [])
+        index = cls([], [], shortlist)
         for work, content in items:
             index.add(work, content)
         return index
 
+    @classmethod
+    def of(cls, folder: MediaFolder[Picture]) -> Self:
+        """The works are the digests of their files."""
+        keys = [WorkId(key) for segment in folder.segments for key in segment.keys]
+        return cls(keys, [segment.arrays for segment in folder.segments])
+
     def add(self, work: WorkId, content: bytes) -> None:
         """Raises: LookupFault("lookup-missing"), LookupFault("bad-image")."""
-        self._pictures.append(describe(read_image(content, work)))
+        self._blocks.append(lay_out([describe(read_image(content, work))]))
         self.works.append(work)
-        self.__dict__.pop("_hashes", None)
+        for kept in ("_hashes_N", "_qualities_N", "_looks_N", "_places", "_shortlist"):
+            self.__dict__.pop(kept, None)
 
     def __len__(self) -> int:
         return len(self.works)
-
-    def save(self, path: Path) -> None:
-        sizes = [len(picture.points) for picture in self._pictures]
-        part = path.with_name(path.name + ".part")
-        with part.open("wb") as file:
-            np.savez(
-                file,
-                works=np.array(self.works, np.str_),
-                hashes=np.array([p.hash for p in self._pictures], np.uint8).reshape(-1, 32),
-                qualities=np.array([p.quality for p in self._pictures], np.int32),
-                sizes=np.array(sizes, np.int64),
-                points=np.concatenate([np.empty((0, 2), np.float32), *(p.points for p in self._pictures)]),
-                descriptors=np.concatenate([np.empty((0, 128), np.uint8), *(p.descriptors for p in self._pictures)]),
-            )
-        part.replace(path)
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Raises: LookupFault("bad-index")."""
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-                ends = np.cumsum(kept["sizes"])[:-1]
-                points, descriptors = np.split(kept["points"], ends), np.split(kept["descriptors"], ends)
-                columns = zip(kept["hashes"], kept["qualities"], points, descriptors, strict=False)
-                return cls(
-                    [WorkId(str(w)) for w in kept["works"]], [_Picture(h, int(q), p, d) for h, q, p, d in columns]
-                )
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as fault:
-            raise LookupFault("bad-index", f"{path} is damaged: {fault}", "byline index --again") from fault
 
     def search(self, content: bytes, name: str = "the picture", features: bool = True) -> list[ImageMatch]:
         """Works that the picture, or a part of it, comes from; the surest first.
@@ -107,108 +89,124 @@ class ImageIndex:
         Raises: LookupFault("bad-image"), LookupFault("lookup-missing"): without opencv nothing is answered, because a
         hash alone would call every crop a “no”.
         """
-        pixels = read_image(content, name)
-        found = {match.work: match for match in self._by_hash(pixels)}
-        if features:
-            for match in self._by_features(pixels):
-                found.setdefault(match.work, match)
-        return sorted(found.values(), key=lambda match: (match.by != "hash", match.bits, -match.inliers, match.work))
+        return self.matches(read_image(content, name), features)
 
-    def _by_hash(self, pixels: Any) -> Iterable[ImageMatch]:
+    def matches(self, pixels: Any, features: bool = True) -> list[ImageMatch]:
+        """As `search`, of pixels from `read_image`."""
+        if not self.works:
+            return []
+        found = self._whole(pixels)
+        if features:
+            for number, match in self._by_features(pixels, list(found)):
+                found[number] = _together(found[number], match) if number in found else match
+        return sorted(found.values(), key=_surest_first)
+
+    # --- the whole picture
+
+    def _whole(self, pixels: Any) -> dict[int, ImageMatch]:
         positions, quality = dihedral_hashes(pixels)
-        if quality < POOR or not self._pictures:
+        if quality < POOR:
+            return dict(self._by_look(look_of(pixels)))
+        bits_8N = np.bitwise_count(positions[:, None, :] ^ self._hashes_N[None]).sum(-1)
+        near = np.flatnonzero((bits_8N.min(0) <= NEAR_BITS) & (self._qualities_N >= POOR))
+        return {int(n): self._match(n, "hash", int(bits_8N[:, n].min()), bool(bits_8N[:, n].argmin())) for n in near}
+
+    def _by_look(self, look: Bytes) -> Iterable[tuple[int, ImageMatch]]:
+        """Plain pictures that look the same, in any of the eight positions."""
+        if look.std(axis=(0, 1)).max() < LEAST_CONTRAST:
             return
-        bits_8N = np.bitwise_count(positions[:, None, :] ^ self._hashes[None]).sum(-1)
-        for number, column in enumerate(bits_8N.T):
-            if column.min() <= NEAR_BITS and self._pictures[number].quality >= POOR:
-                yield ImageMatch(self.works[number], "hash", int(column.min()), 0, bool(column.argmin() != 0))
+        turns = [np.rot90(each, k) for each in (look, look[:, ::-1]) for k in range(4)]
+        plain = np.flatnonzero(self._qualities_N < POOR)
+        looks = self._looks_N[plain].astype(np.int16)
+        far_8N = np.array([np.abs(looks - turn.astype(np.int16)).mean((1, 2, 3)) for turn in turns])
+        for at in np.flatnonzero(far_8N.min(0) <= NEAR_LOOK):
+            yield int(plain[at]), self._match(plain[at], "look", 256, bool(far_8N[:, at].argmin()))
+
+    def _match(self, number: Any, by: str, bits: int, turned: bool) -> ImageMatch:
+        return ImageMatch(self.works[number], by, bits, 0, turned)
+
+    # --- parts of it
+
+    def _by_features(self, pixels: Any, known: Sequence[int]) -> Iterable[tuple[int, ImageMatch]]:
+        """Of both ways in which the query may lie on a work, the one on which more features agree."""
+        best: dict[int, ImageMatch] = {}
+        for mirrored in (False, True):
+            query = local_features(np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels)
+            for number in dict.fromkeys([*known, *self._candidates(query)]):
+                found = align(query, self._features(number))
+                if found and (number not in best or found.inliers > best[number].inliers):
+                    best[number] = ImageMatch(
+                        self.works[number], "features", 256, found.inliers, mirrored, mirrored, found
+                    )
+        return best.items()
+
+    def _candidates(self, query: Features) -> list[int]:
+        if len(self.works) <= self._most:
+            return list(range(len(self.works)))
+        return self._shortlist.best(words_of(query.descriptors_F), self._most)
+
+    def _features(self, number: int) -> Features:
+        block, at = self._places[number]
+        arrays = self._blocks[block]
+        ends = arrays["ends"]
+        rows = slice(int(ends[at]), int(ends[at + 1]))
+        return Features(np.array(arrays["points"][rows]), np.array(arrays["descriptors"][rows]), arrays["shapes"][at])
+
+    # --- columns of all blocks
 
     @cached_property
-    def _hashes(self) -> npt.NDArray[np.uint8]:
-        return np.array([picture.hash for picture in self._pictures], np.uint8)
+    def _hashes_N(self) -> Bytes:
+        return self._column("hashes")
 
-    def _by_features(self, pixels: Any) -> Iterable[ImageMatch]:
-        for mirrored in (False, True):
-            points, descriptors, area = local_features(np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels)
-            for work, picture in zip(self.works, self._pictures, strict=True):
-                inliers = agreeing(points, descriptors, area, picture.points, picture.descriptors)
-                if inliers >= INLIERS:
-                    yield ImageMatch(work, "features", 256, inliers, mirrored)
+    @cached_property
+    def _qualities_N(self) -> npt.NDArray[np.int32]:
+        return self._column("qualities")
 
+    @cached_property
+    def _looks_N(self) -> Bytes:
+        return self._column("looks")
 
-def too_plain(content: bytes, name: str = "the picture") -> bool:
-    """True for a picture with so little in it that neither hash nor features say anything: no “no” may rest on it."""
-    pixels = read_image(content, name)
-    return dihedral_hashes(pixels)[1] < POOR and len(local_features(pixels)[0]) < 4 * INLIERS
+    def _column(self, name: str) -> npt.NDArray[Any]:
+        return np.concatenate([np.asarray(block[name]) for block in self._blocks])
 
+    @cached_property
+    def _places(self) -> list[tuple[int, int]]:
+        return [(n, at) for n, block in enumerate(self._blocks) for at in range(len(block["hashes"]))]
 
-# --- one picture
-
-
-def read_image(content: bytes, name: str) -> Any:
-    """RGB pixels (H, W, 3), turned as the camera says. Raises: LookupFault("bad-image")."""
-    pillow = library("PIL.Image", "images")
-    ops = library("PIL.ImageOps", "images")
-    try:
-        with pillow.open(io.BytesIO(content)) as image:
-            if image.width * image.height > PIXELS:
-                raise ValueError(f"{image.width} x {image.height} pixels are too many")
-            return np.asarray(ops.exif_transpose(image).convert("RGB"))
-    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as fault:
-        raise LookupFault(
-            "bad-image", f"{name} cannot be read as a picture: {fault}", "save it again as PNG"
-        ) from fault
+    @cached_property
+    def _shortlist(self) -> Shortlist:
+        sizes = [np.diff(np.asarray(block["ends"])) for block in self._blocks]
+        return Shortlist(self._column("words"), np.concatenate(sizes))
 
 
-def dihedral_hashes(pixels: Any) -> tuple[npt.NDArray[np.uint8], int]:
-    """PDQ of the picture in its eight positions (8, 32), the first as it is; and its quality."""
-    bits, quality = library("pdqhash", "images").compute_dihedral(pixels)
-    return np.packbits(np.array(bits, np.uint8), axis=1), int(quality)
+def _together(whole: ImageMatch, part: ImageMatch) -> ImageMatch:
+    """The whole picture, with what the features say of how it lies."""
+    return replace(whole, inliers=part.inliers, mirrored=part.mirrored, alignment=part.alignment)
 
 
-def describe(pixels: Any) -> _Picture:
-    hashes, quality = dihedral_hashes(pixels)
-    points, descriptors, _ = local_features(pixels)
-    return _Picture(hashes[0], quality, points, descriptors)
+def _surest_first(match: ImageMatch) -> tuple[int, int, int, WorkId]:
+    return (("hash", "look", "features").index(match.by), match.bits, -match.inliers, match.work)
 
 
-def local_features(pixels: Any) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], float]:
-    """SIFT features of the picture at SIDE pixels: points, descriptors, and the picture's area in these pixels."""
-    cv2 = library("cv2", "images")
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    scale = SIDE / max(grey.shape)
-    size = tuple(max(1, round(side * scale)) for side in grey.shape[::-1])
-    grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    points, descriptors = cv2.SIFT_create(nfeatures=FEATURES).detectAndCompute(grey, None)
-    if descriptors is None:
-        return np.empty((0, 2), np.float32), np.empty((0, 128), np.uint8), float(grey.size)
-    return np.array([p.pt for p in points], np.float32), descriptors.astype(np.uint8), float(grey.size)
+# --- on disk
 
 
-def agreeing(
-    points: npt.NDArray[np.float32],
-    descriptors: npt.NDArray[np.uint8],
-    area: float,
-    other_points: npt.NDArray[np.float32],
-    other_descriptors: npt.NDArray[np.uint8],
-) -> int:
-    """How many features of the query agree with one turn, size and place of the other picture; 0 if they lie on one
-    spot of the query."""
-    cv2 = library("cv2", "images")
-    if len(descriptors) < INLIERS or len(other_descriptors) < INLIERS:
-        return 0
-    matcher = cv2.BFMatcher(cv2.NORM_L2)
-    pairs = matcher.knnMatch(descriptors.astype(np.float32), other_descriptors.astype(np.float32), k=2)
-    good = [pair[0] for pair in pairs if len(pair) == 2 and pair[0].distance < RATIO * pair[1].distance]
-    good = list({match.trainIdx: match for match in sorted(good, key=lambda m: -m.distance)}.values())
-    if len(good) < INLIERS:
-        return 0
-    source = np.array([points[m.queryIdx] for m in good], np.float32)
-    target = np.array([other_points[m.trainIdx] for m in good], np.float32)
-    cv2.setRNGSeed(0)  # the same question has the same answer
-    _, mask = cv2.estimateAffinePartial2D(source, target, method=cv2.RANSAC, ransacReprojThreshold=4.0)
-    if mask is None:
-        return 0
-    inside = source[mask.ravel() == 1]
-    spread = float(np.prod(np.ptp(inside, axis=0))) / area if len(inside) else 0.0
-    return len(inside) if spread >= SPREAD else 0
+def lay_out(pictures: Sequence[Picture]) -> Arrays:
+    """Pictures as columns; of their features `ends` says where each picture's are."""
+    features = [picture.features for picture in pictures]
+    descriptors = np.concatenate([np.empty((0, 128), np.uint8), *(each.descriptors_F for each in features)])
+    return {
+        "hashes": np.array([p.hash for p in pictures], np.uint8).reshape(-1, 32),
+        "qualities": np.array([p.quality for p in pictures], np.int32),
+        "looks": np.array([p.look for p in pictures], np.uint8).reshape(-1, LOOK, LOOK, 3),
+        "shapes": np.array([each.shape_2 for each in features], np.float32).reshape(-1, 2),
+        "ends": np.cumsum([0, *(len(each.points_F2) for each in features)]).astype(np.int64),
+        "points": np.concatenate([np.empty((0, 2), np.float32), *(each.points_F2 for each in features)]),
+        "descriptors": descriptors,
+        "words": words_of(descriptors),
+    }
+
+
+PICTURES: MediaFormat[Picture] = MediaFormat(
+    "byline-pictures/1", lambda content, name: describe(read_image(content, name)), lay_out, "bad-image"
+)

@@ -7,6 +7,7 @@ from byline.registry.evidence import Entry, Evidence
 from byline.registry.evidence_record import EvidenceRecord
 from byline.registry.exchange import EVIDENCE_KINDS
 from byline.registry.identifiers import normalise_identifier, schemes
+from byline.registry.media import MEDIA, content_kind
 from byline.registry.optout import (
     DEFAULT_USES,
     LEVELS,
@@ -24,7 +25,7 @@ from byline.registry.optout import (
 )
 from byline.registry.optout_clocks import Clock, check_laws, clocks, laws, next_due
 from byline.registry.optout_files import Defaults, Wish, read_wishes
-from byline.registry.optout_iscc import Units, text_units
+from byline.registry.optout_iscc import Units, instance_unit, text_units
 from byline.registry.optout_reach import Block, Reach, Reached, Similar, blocks
 from byline.registry.optout_register import Notices, challenge, new_id, new_secret
 from byline.registry.optout_target import Names, read_target
@@ -68,6 +69,7 @@ __all__ = [
     "LEVELS",
     "USES",
     "Acquisition",
+    "MEDIA",
     "Added",
     "Block",
     "Catalogue",
@@ -138,10 +140,12 @@ __all__ = [
     "laws",
     "new_id",
     "new_secret",
+    "content_kind",
     "next_due",
     "normalise_identifier",
     "open_database",
     "ordered_uses",
+    "instance_unit",
     "parse_share",
     "read_catalogue",
     "read_people",

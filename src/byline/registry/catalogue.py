@@ -29,6 +29,7 @@ from byline.core import (
     sha256_hex,
     work_id,
 )
+from byline.registry.media import MEDIA, content_kind
 from byline.registry.rows import Columns, Row, decode, read_rows
 
 WORKS = Columns(("path", "title", "contributor", "role", "created", "source", "licence"), optional=("account",))
@@ -40,7 +41,7 @@ _EXACT = Context(prec=28, traps=[Inexact, InvalidOperation, Overflow])
 
 @dataclass(frozen=True, slots=True)
 class CatalogueWork:
-    """A work as handed in: the record, the file with its text, and the line that says so."""
+    """A work as handed in: the record, the file with its content, and the line that says so."""
 
     work: Work
     path: Path
@@ -122,15 +123,16 @@ class _Reading:
             self.fault("no-title", row.at, "the work has no title")
         contributions = self._contributions(row)
         created = self._date(row, "created")
-        sha256 = self._digest(row, folder)
-        if len(self.problems) > before or created is None or sha256 is None:
+        content = self._content(row, folder)
+        if len(self.problems) > before or created is None or content is None:
             return
+        kind, sha256 = content
         name = row["account"] or self.parties[contributions[0].party].name
         account = account_id(name)
         work = Work(
             id=work_id(account, row["title"], sha256),
             title=row["title"],
-            kind="text",
+            kind=kind,
             account=account,
             contributions=contributions,
             created=created,
@@ -174,19 +176,23 @@ class _Reading:
             self.parties.setdefault(party_id(name), Party(party_id(name), name))
         return tuple(Contribution(party_id(n), Role(r)) for n, r in zip(names, roles, strict=True))
 
-    def _digest(self, row: Row, folder: Path) -> str | None:
+    def _content(self, row: Row, folder: Path) -> tuple[str, str] | None:
+        """Kind and digest of the file: a picture, a sound, or else a text."""
         path = folder / row["path"]
         if not row["path"] or not path.is_file():
             self.fault("file-missing", row.at, f"there is no file {row['path']!r} in {folder}")
             return None
         content = path.read_bytes()
+        kind = content_kind(content)
+        if kind in MEDIA:
+            return kind, sha256_hex(content)
         text, says = decode(content)
         if text is None:
             self.fault("encoding", row.at, f"{row['path']}: {says}")
         elif not any(character.isalnum() for character in text):
             self.fault("empty-text", row.at, f"{row['path']} holds no words")
         else:
-            return sha256_hex(content)
+            return "text", sha256_hex(content)
         return None
 
     def _date(self, row: Row, column: str) -> date | None:

@@ -13,6 +13,7 @@ from byline.registry import schema
 from byline.registry.assets import Assets
 from byline.registry.database import writing
 from byline.registry.exchange import write_rows
+from byline.registry.media import MEDIA
 from byline.registry.rows import Columns, read_rows
 
 PARTIES = Columns(("name",), ("id",))
@@ -58,7 +59,7 @@ class CatalogueWriter:
         self._assets = assets
 
     def works(self, path: Path) -> int:
-        """The texts go beside the file, into the folder `texts`, each named by its digest.
+        """The contents go beside the file, into the folder `texts`, each named by its digest.
 
         Raises: RegistryError("asset-missing"), RegistryError("asset-altered").
         """
@@ -67,7 +68,7 @@ class CatalogueWriter:
     def _work_rows(self, texts: Path) -> Iterator[dict[str, Any]]:
         texts.mkdir(parents=True, exist_ok=True)
         for work in self._works.values():
-            name = f"{work.sha256}.txt"
+            name = f"{work.sha256}.{'bin' if work.kind in MEDIA else 'txt'}"
             if not (texts / name).is_file():
                 self._assets.copy(work.sha256, texts / name)
             yield {

@@ -41,8 +41,12 @@ def parse_iscc(text: str) -> Units:
 def text_units(text: str, content: bytes) -> Units:
     """Of a text and of the file that it came in."""
     core = _core()
-    words = core.gen_text_code_v0(text)["iscc"].removeprefix("ISCC:")
-    return Units(words, core.gen_instance_code_v0(io.BytesIO(content))["iscc"].removeprefix("ISCC:"))
+    return Units(core.gen_text_code_v0(text)["iscc"].removeprefix("ISCC:"), instance_unit(content))
+
+
+def instance_unit(content: bytes) -> str:
+    """The Instance-Code of a file of any kind. Raises: RegistryError("iscc-missing")."""
+    return str(_core().gen_instance_code_v0(io.BytesIO(content))["iscc"]).removeprefix("ISCC:")
 
 
 def bits_apart(one: str, other: str) -> int | None:

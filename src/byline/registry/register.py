@@ -38,6 +38,7 @@ from byline.registry.database import upgrade, writing
 from byline.registry.evidence import Evidence
 from byline.registry.evidence_schema import manifest_works
 from byline.registry.exchange import evidence_kind, export_records, import_records
+from byline.registry.media import MEDIA
 from byline.registry.register_rows import (
     add_opt_outs,
     add_parties,
@@ -228,6 +229,18 @@ class Registry:
                 if split.effective <= day:
                     in_force[split.work] = split
         return in_force
+        Raises: RegistryError("no-such-work"), RegistryError("no-text") for a picture or a sound,
+        RegistryError("asset-missing"), RegistryError("asset-altered").
+        """
+        work = self.work(work_id)
+        if work.kind in MEDIA:
+            says = f"{work_id} ({work.title}) is of kind {work.kind} and has no words"
+            raise RegistryError("no-text", says, "leave it out: `byline freeze --kind text`")
+        return self._assets.text(work.sha256)
+
+    def content(self, work_id: WorkId) -> bytes:
+        """The bytes of the file that was registered, proved by their digest: a text, a picture or a sound.
+
 
     def split_of(self, work: WorkId, day: date) -> Split:
         """The division of one work in force on `day`, as `splits_on` has it. Raises: RegistryError("no-such-work")."""
