@@ -1,18 +1,11 @@
-"""An auditor's, an officer's, an operator's and a cooperative's day: what they see, decide and book."""
+"""An auditor's and an officer's day: what they see and decide."""
 
-import html
 import re
 
 import pytest
-from portal_project import ADA, BEN, TITLES, only_work, sign_month, signed_in
+from portal_project import ADA, TITLES, sign_month, signed_in
 
-from byline.app.coop import Coop, found, make_proposal, propose, read_statutes
-from byline.app.home import write_json
 from byline.app.portal.accounts import Role
-from byline.cooperative import Effect, MemberClass, Membership, Step
-from byline.core import Share, ShareTable, cluster_id
-
-PAYMENTS = "received,licensee,amount,currency\n2026-10-20,Another <Co>,100.00,EUR\n"
 
 
 @pytest.fixture
@@ -23,11 +16,6 @@ def auditor(app):
 @pytest.fixture
 def officer(app):
     return signed_in(app, "officer@example.org", Role.OFFICER)
-
-
-@pytest.fixture
-def operator(app):
-    return signed_in(app, "operator@example.org", Role.OPERATOR)
 
 
 # --- auditor ----------------------------------------------------------------------------------------------------
@@ -135,107 +123,6 @@ def test_a_contested_line_is_answered_once(officer, ada, app):
     assert officer.fill(f"/office/questions/{question}", says="It follows the agreed rule.").status_code == 303
     assert "It follows the agreed rule." in ada.look("/me").text
     assert officer.fill(f"/office/questions/{question}", says="again").status_code == 404
-
-
-# --- operator ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def measured(home):
-    """What `byline attribute` would have kept, on the works of the frozen list."""
-    manifest = home.registry.latest_manifest()
-    ids = [only_work(home, title) for title in TITLES]
-    lines = tuple(Share(str(cluster_id(work)), 200_000_000, 0, 400_000_000) for work in ids)
-    shares = ShareTable("period", "cluster", "m", "run:1", 900_000, lines, 400_000_000)
-    folder = home.path / "trainings" / "main"
-    write_json(folder / "attribution.json", {"passages": [], "period": shares.to_json()})
-    training = {"run": "run:1", "manifest": manifest.id, "name": "main", "losses": [], "heldout": 1, "unigram": 2,
-                "hardware": "x"}  # fmt: skip
-    write_json(folder / "training.json", training)
-
-
-def hidden(page):
-    found = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page.partition("settle/commit")[2]))
-    return {name: html.unescape(value) for name, value in found.items() if name != "token"}
-
-
-def test_money_is_shown_before_it_is_booked_and_booked_once(operator, measured, home, app):
-    before = home.journal.head()
-    shown = operator.fill("/operate/settle", name="main", payments=PAYMENTS).text
-    assert "100.00 EUR received" in shown and "Ben Okoro" in shown
-    assert home.journal.head() == before
-    asked = hidden(shown)
-    assert operator.fill("/operate/settle/commit", **asked).headers["location"] == "/operate"
-    assert home.journal.head().size == before.size + 1 and home.journal.check() == []
-    assert operator.fill("/operate/settle/commit", **asked).status_code == 303
-    assert home.journal.head().size == before.size + 1
-    assert "in the journal already" in operator.fill("/operate/settle", name="main", payments=PAYMENTS).text
-    assert "Another &lt;Co&gt;" in operator.look("/operate").text
-    assert [line.did for line in app.state.portal.trail.lines()][-2:] == ["booked", "had booked before"]
-
-
-def test_nothing_is_booked_that_was_not_shown(operator, measured, home):
-    before, asked = home.journal.head(), hidden(operator.fill("/operate/settle", name="main", payments=PAYMENTS).text)
-    more = asked | {"payments": PAYMENTS.replace("100.00", "900.00")}
-    assert operator.fill("/operate/settle/commit", **more).status_code == 409
-    assert home.journal.head() == before
-
-
-@pytest.mark.parametrize("payments", ["", "received,licensee\n", PAYMENTS.replace("100.00", "-1"), "x" * 200_000])
-def test_faults_of_a_table_are_named_and_nothing_is_booked(operator, measured, home, payments):
-    before = home.journal.head()
-    answer = operator.fill("/operate/settle", name="main", payments=payments)
-    assert answer.status_code == 422 and "byline-payments-" not in answer.text
-    assert home.journal.head() == before
-
-
-@pytest.mark.parametrize("name", ["../main", "none", ""])
-def test_no_training_is_a_path(operator, measured, name):
-    assert operator.fill("/operate/settle", name=name, payments=PAYMENTS).status_code == 422
-
-
-def test_an_operator_says_who_may_enter(operator, app, home):
-    operator.look("/operate/people")
-    answer = operator.fill("/operate/people", email="New@example.org", roles=["auditor", "emperor"], payee="Ben Okoro")
-    assert answer.status_code == 303
-    page = operator.look("/operate/people").text
-    assert "new@example.org" in page and "auditor, contributor; reads the statements of Ben Okoro" in page
-    person = next(each for each in app.state.portal.accounts.people() if each.email == "new@example.org")
-    assert person.party == BEN and person.roles == {Role.AUDITOR, Role.CONTRIBUTOR}
-    assert len(list((home.path / "outbox").glob("*.eml"))) == 1
-    assert operator.fill("/operate/people", email="a@example.org", payee="Nobody Atall").status_code == 422
-
-
-def test_a_payout_is_one_that_the_book_knows(operator, home):
-    (home.path / "payouts").mkdir()
-    (home.path / "payouts" / "batch:1.xml").write_text("<secret/>")
-    assert operator.look("/operate/payouts/batch:1").status_code == 404
-
-
-# --- cooperative ------------------------------------------------------------------------------------------------
-
-
-def test_a_cooperative_sees_its_proposals_and_what_they_would_change(app, home, clock):
-    browser = signed_in(app, "coop@example.org", Role.COOPERATIVE)
-    assert "no cooperative here yet" in browser.look("/coop").text
-    day = clock().date()
-    record, _ = found(home, "Writers together", "main", read_statutes(None), day)
-    coop = Coop.open(home, "Writers together")
-    for party in (ADA, BEN):
-        coop.book.admit(Membership(record.id, party, Step.JOINED, MemberClass.PERSON, day, "us", "ab" * 32), day)
-    from datetime import timedelta
-
-    from byline.app.money_files import STANDARD_POLICY
-
-    opens = day + timedelta(7)
-    told = {"Half": STANDARD_POLICY.to_json()}
-    made = make_proposal(coop, "Half", "Pay half.", Effect.POLICY, told, opens, opens + timedelta(7), day)
-    propose(coop, made, day)
-    page = browser.look("/coop").text
-    assert "Writers together" in page and "not open yet" in page and "Ada Moore" in page
-    shown = browser.look(f"/coop/{made.id}").text
-    assert "Pay half." in shown and "0 of 2 have voted" in shown
-    assert browser.look("/coop/proposal:none").status_code == 404
 
 
 def test_a_signed_month_is_marked(auditor, home):

@@ -71,7 +71,7 @@ from byline.ledger.settlement import (
     settle_again,
     unclaimed,
 )
-from byline.ledger.statement import amount_text, remainder_nano, statement
+from byline.ledger.statement import amount_text, minor_digits, remainder_nano, statement
 from byline.ledger.terms import (
     Mode,
     Policy,
@@ -172,6 +172,7 @@ __all__ = [
     "in_force",
     "inherited_moves",
     "json_lines",
+    "minor_digits",
     "minor_text",
     "money_text",
     "nano_per_minor",

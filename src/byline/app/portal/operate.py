@@ -1,57 +1,44 @@
-"""For operators: trainings, dividing money (tried first, then done), payout files, and who may enter."""
+"""For operators: an overview of trainings, money and work; who may enter, and to whom the playground is open."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from byline.app.coop_effects import policy_for
-from byline.app.home import Home, read_json, read_kept
-from byline.app.money import Unmeasured, conservation, divide, pay
-from byline.app.money_files import STANDARD_POLICY, read_events
+from byline.app.home import read_json, read_kept
 from byline.app.payouts import book_of
 from byline.app.portal.accounts import Role
-from byline.app.portal.audit import account_name
 from byline.app.portal.doors import Doors
 from byline.app.portal.papers import trainings
+from byline.app.portal.payments import Payments
 from byline.app.portal.playground import OpenTo, open_it, open_to
 from byline.app.portal.signing import mail_link
-from byline.app.portal.visit import Answer, Download, Onward, Page, Visit
+from byline.app.portal.tasks import listed, refresh
+from byline.app.portal.visit import Answer, Onward, Page, Visit
 from byline.app.statements import Desk
-from byline.core import AppError, PartyId, RevenueEvent
-from byline.ledger import COMMISSION, COMMONS, RESERVE, Effect, Policy, Settlement, minor_text
+from byline.core import AppError, PartyId
 
-MOST = 100_000  # characters of a table of payments
-ACCOUNTS = {
-    "assets:receivable": "to come in from licensees",
-    COMMISSION: "commission, for running this",
-    RESERVE: "reserve for corrections",
-    COMMONS: "the commons: traced to nobody",
-}
+JOBS = 5  # on the overview
 
 
 def add(doors: Doors) -> None:
     doors.page("GET", "/operate", Role.OPERATOR)(show)
-    doors.page("POST", "/operate/settle", Role.OPERATOR, reads=True, back="/operate")(attempt)
-    doors.page("POST", "/operate/settle/commit", Role.OPERATOR)(commit)
-    doors.page("GET", "/operate/payouts/{batch}", Role.OPERATOR)(payout)
     doors.page("GET", "/operate/people", Role.OPERATOR)(people)
     doors.page("POST", "/operate/people", Role.OPERATOR)(invite)
     doors.page("POST", "/operate/playground", Role.OPERATOR, back="/operate")(switch)
 
 
 def show(visit: Visit) -> Answer:
-    home = visit.home
+    home, jobs = visit.home, listed(visit, JOBS)
     data = {
         "runs": [_run(visit, name) for name in trainings(home)],
-        "settlements": [home.journal.settlement(name) for name in home.journal.settlement_ids()],
-        "batches": [{"id": b.id, "day": b.execution, "count": len(b.instructions),
-                     "total": f"{minor_text(b.total_minor, b.rule.currency)} {b.rule.currency}",
-                     "file": _file(visit, b.id) is not None} for b in book_of(home).batches()],
-        "payments": "received,licensee,amount,currency\n",
+        "settlements": len(home.journal.settlement_ids()),
+        "batches": len(book_of(home).batches()),
+        "waiting": len(Payments(home).waiting()),
         "playground": open_to(home).value,
-    }  # fmt: skip
-    return Page("operate.html", "Operate", data)
+        "jobs": jobs,
+        "now": visit.now,
+        "refreshes": bool(seconds := refresh(visit, jobs)),
+    }
+    return Page("operate.html", "Operate", data, refresh=seconds)
 
 
 def _run(visit: Visit, name: str) -> dict[str, Any]:
@@ -81,98 +68,7 @@ def _certificate(path: Path) -> dict[str, Any] | None:
     return found
 
 
-# --- dividing money -----------------------------------------------------------------------------------------------
-
-
-def attempt(visit: Visit) -> Answer:
-    """What dividing would do, to the last account. Nothing is written."""
-    name, text, events = _asked(visit)
-    home = visit.home
-    settlement = divide(Unmeasured(home, name), events, _policy(home, name, events))
-    posted = settlement.id in home.journal.settlement_ids()
-    payees, others = _changes(home, settlement) if not posted else ([], [])
-    data = {"name": name, "text": text, "settlement": settlement.id, "currency": settlement.currency,
-            "says": conservation(settlement), "payees": payees, "others": others, "posted": posted,
-            "policy": settlement.terms.policy, "lambda": settlement.terms.reliability.lambda_ppm}  # fmt: skip
-    return Page("settle.html", "Before it is booked", data)
-
-
-def _policy(home: Home, name: str, events: Sequence[RevenueEvent]) -> Policy:
-    """What the members of its cooperative voted for, else the standard one. Raises: those of `policy_for`."""
-    return policy_for(home, name, events) or STANDARD_POLICY
-
-
-def _changes(home: Home, settlement: Settlement) -> tuple[list[tuple[str, int, int]], list[tuple[str, int, int]]]:
-    """(whose, before, after) of payees and of the other accounts, who gets most above the others. What is owed is
-    negative in the journal; people read it the other way round."""
-
-    def told(effect: Effect) -> tuple[str, int, int]:
-        sign = 1 if effect.account.startswith("assets:") else -1
-        whose = account_name(home, effect.account).removeprefix("owed to ")
-        return (
-            ACCOUNTS.get(whose, whose),
-            sign * int(effect.before_nano),
-            sign * int(effect.after_nano),
-        )
-
-    effects = home.journal.preview(settlement)
-    payees = [told(each) for each in effects if each.account.startswith("payable:")]
-    others = [told(each) for each in effects if not each.account.startswith("payable:")]
-    return sorted(payees, key=_gain), sorted(others, key=_gain)
-
-
-def _gain(change: tuple[str, int, int]) -> tuple[int, str]:
-    return change[1] - change[2], change[0]
-
-
-def commit(visit: Visit) -> Answer:
-    """Book exactly what was shown: if anything has changed since, nothing is booked.
-
-    Raises: AppError("shown-otherwise").
-    """
-    name, _, events = _asked(visit)
-    ground = Unmeasured(visit.home, name)
-    policy = _policy(visit.home, name, events)
-    settlement = divide(ground, events, policy)
-    if settlement.id != visit.field("settlement", 100):
-        raise AppError("shown-otherwise", "the records have changed since this was shown", "try it again, and look")
-    settled = pay(ground, events, policy, visit.now)
-    visit.did("booked" if settled.posted else "had booked before", settlement.id)
-    return Onward("/operate")
-
-
-def _asked(visit: Visit) -> tuple[str, str, Sequence[RevenueEvent]]:
-    """Training, the table of payments as it was written, and the payments. Raises: AppError("bad-payments")."""
-    name, text = visit.field("name", 100), visit.field("payments", MOST)
-    if name not in trainings(visit.home):
-        raise AppError("bad-payments", "no training of that name is finished", "choose one of the list")
-    with TemporaryDirectory(prefix="byline-payments-") as folder:
-        path = Path(folder) / "payments.csv"
-        path.write_text(text, encoding="utf-8", newline="\n")
-        events, problems = read_events(path)
-    if problems or not events:
-        says = "; ".join(f"line {each.at.line}: {each.says}" for each in problems[:10]) or "there is no payment in it"
-        raise AppError("bad-payments", says, "nothing was booked; mend the table and try again")
-    return name, text, events
-
-
-# --- payouts and people -------------------------------------------------------------------------------------------
-
-
-def _file(visit: Visit, batch: str) -> Path | None:
-    """The file of a batch that the book knows."""
-    if batch not in [each.id for each in book_of(visit.home).batches()]:
-        return None
-    found = [visit.home.path / "payouts" / f"{batch}{ending}" for ending in (".xml", ".csv")]
-    return next((path for path in found if path.is_file()), None)
-
-
-def payout(visit: Visit) -> Answer:
-    path = _file(visit, visit.named["batch"])
-    if path is None:
-        raise AppError("no-such-page", "there is no such payout", "the list has them all")
-    visit.did("downloaded a payout file", visit.named["batch"])
-    return Download(path.read_bytes(), path.name, "application/xml" if path.suffix == ".xml" else "text/csv")
+# --- people ---------------------------------------------------------------------------------------------------------
 
 
 def people(visit: Visit) -> Answer:

@@ -1,7 +1,7 @@
 """Pages from templates: escaped always, with the layout that all share; and what is said when something goes wrong."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
 
@@ -18,10 +18,24 @@ _MONTHS = "January February March April May June July August September October N
 OPEN = {
     "ambiguous-target": 422,
     "bad-address": 422,
+    "queue-full": 429,
+    "payment-known": 422,
+    "not-failed": 409,
+    "no-payment": 409,
+    "nothing-shown": 409,
+    "no-token": 422,
+    "no-iban": 422,
+    "bad-rate": 422,
+    "bad-payee": 422,
+    "bad-debtor": 422,
+    "bad-bank-file": 422,
+    "bad-audio": 422,
     "bad-choice": 422,
     "bad-date": 422,
     "bad-decision": 422,
+    "bad-image": 422,
     "bad-iscc": 422,
+    "index-busy": 503,
     "bad-notice": 422,
     "bad-price": 422,
     "bad-payments": 422,
@@ -33,6 +47,7 @@ OPEN = {
     "link-over": 410,
     "no-name": 422,
     "no-such-question": 404,
+    "matter-closed": 409,
     "not-text": 422,
     "not-searchable": 422,
     "notice-ended": 409,
@@ -40,18 +55,29 @@ OPEN = {
     "not-theirs": 422,
     "no-decider": 422,
     "no-reason": 422,
+    "other-document": 422,
+    "organisation-away": 503,
+    "organisation-refused": 403,
     "own-notice": 409,
+    "passkey-copied": 403,
+    "passkey-refused": 403,
+    "said-already": 422,
+    "seal-over": 410,
+    "seen-twice": 409,
     "shown-otherwise": 409,
     "no-payee": 422,
     "too-long": 422,
+    "too-many-passkeys": 422,
     "took-too-long": 503,
     "too-often": 429,
+    "unknown-person": 422,
     "unknown-target": 422,
 }
 MISSING = {
     "no-such-work",
     "no-such-title",
     "no-such-notice",
+    "no-such-passkey",
     "which-currency",
     "no-such-page",
     "bad-period",
@@ -103,6 +129,7 @@ def _environment() -> Environment:
     found = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     found.filters.update(
         day=day,
+        moment=moment,
         money=lambda nano, currency: amount_text(int(nano), currency),
         percent=percent,
         ppm=lambda ppm: f"{int(ppm) / 1e4:.3g}\u00a0%",
@@ -134,6 +161,12 @@ def day(value: str | date) -> str:
     if isinstance(value, str):
         value = datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value)
     return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
+
+
+def moment(value: str | datetime) -> str:
+    """2 September 2026, 14:05:09 UTC."""
+    at = (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)
+    return f"{day(at.date())}, {at:%H:%M:%S} UTC"
 
 
 def percent(ppb: int) -> str:
