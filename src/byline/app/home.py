@@ -29,9 +29,24 @@ from byline.core import (
     WorkId,
 )
 from byline.disclosure import Log, SigningKey, create_key, load_key
-from byline.gate import Clusters, decide_all, find_clusters, find_disorder, freeze, hold_disordered, write_manifest
+from byline.gate import Clusters, decide_all, find_clusters, find_disorder, freeze, hold_for_review, write_manifest
 from byline.ledger import Journal, open_journal
-from byline.registry import Block, Counts, Notices, Reached, Registry, blocks, open_database, read_catalogue
+from byline.registry import (
+    MEDIA,
+    Block,
+    Counts,
+    Grant,
+    Notices,
+    PartyNames,
+    Reached,
+    Registry,
+    Shelf,
+    Use,
+    Works,
+    blocks,
+    open_database,
+    read_catalogue,
+)
 
 ORIGIN = "byline.local/operator"  # the name under which this folder's key signs
 
@@ -70,29 +85,38 @@ class Home:
     def notices(self) -> Notices:
         return Notices(self._engine, self.registry)
 
-    def reached(self) -> Reached:
-        """The registered works, to be asked which of them a target reaches."""
-        return Reached(self.registry.works(), Codes(self.registry, self.path / "iscc.json"))
+    def reached(self, among: Sequence[Work] | None = None) -> Reached:
+        """The registered works, or some of them, to be asked which of them a target reaches."""
+        works = self.registry.works() if among is None else among
+        return Reached(works, Codes(self.registry, self.path / "iscc.json"))
 
-    def blocks(self, on: date) -> dict[WorkId, Block]:
-        """The notices in force on a day that refuse training on a work."""
+    def blocks(self, on: date, among: Sequence[Work] | None = None) -> dict[WorkId, Block]:
+        """The notices in force on a day that refuse training on a work; `among`: of these works alone."""
         given = self.notices.all()
-        return blocks(given, self.reached(), on) if given else {}
+        asked = any(each.notice.unless_licensed for each in given)
+        licensed = self.licensed(Use.TRAIN_GEN, on, among) if asked else set[WorkId]()
+        return blocks(given, self.reached(among), on, licensed=licensed) if given else {}
+
+    def licensed(self, use: Use, on: date, among: Sequence[Work] | None = None) -> set[WorkId]:
+        """Works for which a grant that stands on a day covers a use."""
+        works = self.registry.works() if among is None else among
+        granted = self.registry.evidence.of_works(Grant, works, on)
+        return {work for work, grants in granted.items() if any(use in each.uses for each in grants)}
 
     def opt_outs(self, on: date) -> tuple[OptOut, ...]:
         """Those that came with a catalogue and stand on a day: each is a notice too, and ends with it."""
         return standing(self.registry.opt_outs(on), self.notices.all(), on)
 
-    def opted_out(self, on: date) -> set[WorkId]:
-        """Works that somebody has said no to training on for a day, in whatever way."""
+    def opted_out(self, on: date, among: Sequence[Work] | None = None) -> set[WorkId]:
+        """Works that somebody has said no to training on for a day, in whatever way; `among`: of these alone."""
         said_no = {(each.party, each.work) for each in self.opt_outs(on)}
         named = {
             work.id
-            for work in self.registry.works()
+            for work in (self.registry.works() if among is None else among)
             for part in work.contributions
             if (part.party, None) in said_no or (part.party, work.id) in said_no
         }
-        return named | set(self.blocks(on))
+        return named | set(self.blocks(on, among))
 
     @cached_property
     def journal(self) -> Journal:
@@ -120,8 +144,8 @@ class Home:
     # --- names for people ---------------------------------------------------------------------------------------
 
     @cached_property
-    def names(self) -> dict[PartyId, str]:
-        return {party.id: party.name for party in self.registry.parties()}
+    def shelf(self) -> Shelf:
+        return Shelf(self._engine, self.registry)
 
     @cached_property
     def names(self) -> Mapping[PartyId, str]:
@@ -171,6 +195,8 @@ def register(
 def check(home: Home, on: date, law: Mapping[WorkId, Decision] | None = None) -> tuple[tuple[Decision, ...], Clusters]:
     """The gate's verdict on every registered work, recorded. `law` is what law packs decided of each, if they were
     asked. Raises: AppError("nothing-registered")."""
+    from byline.app.echo import echoes  # it asks a model, where there is one
+
     works = in_order_of_registration(home)
     if not works:
         raise AppError("nothing-registered", f"{home.path} holds no works", "byline register CATALOGUE")
@@ -187,8 +213,8 @@ def check(home: Home, on: date, law: Mapping[WorkId, Decision] | None = None) ->
 
 
 def looked_at(home: Home) -> set[str]:
-    """Works that a person has looked at and that are not to be held for the order of their words: ids in reviewed.txt
-    of the project folder, one a line; what follows a # says who and why."""
+    """Works that a person has looked at and that are not to be held for how they read: ids in reviewed.txt of the
+    project folder, one a line; what follows a # says who and why."""
     path = home.path / "reviewed.txt"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     return {line.partition("#")[0].strip() for line in lines} - {""}
@@ -212,6 +238,12 @@ def freeze_manifest(
         home.log.append("manifest", manifest.root)
     keep_snapshot(home, manifest, decisions)
     return manifest
+
+
+def _digest_words(work: Work) -> str:
+    """What a picture or a sound is compared by where copies are looked for: its digest as sixteen words, so that the
+    same file under two names is a copy as the same text would be. A file that was changed is not seen by it."""
+    return " ".join(work.sha256[at : at + 4] for at in range(0, 64, 4))
 
 
 def in_order_of_registration(home: Home) -> list[Work]:
@@ -240,12 +272,6 @@ def new_training(home: Home, name: str) -> Iterator[Path]:
         try:
             yield folder
         except BaseException:
-def _digest_words(work: Work) -> str:
-    """What a picture or a sound is compared by where copies are looked for: its digest as sixteen words, so that the
-    same file under two names is a copy as the same text would be. A file that was changed is not seen by it."""
-    return " ".join(work.sha256[at : at + 4] for at in range(0, 64, 4))
-
-
             _remove(run)
             _remove(folder)
             raise

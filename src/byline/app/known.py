@@ -50,7 +50,7 @@ def about_work(home: Home, title_or_id: str, on: date, known: date | None = None
         "title": work.title,
         "kind": work.kind,
         "created": work.created.isoformat(),
-        "account": home.registry.accounts()[work.account],
+        "account": home.registry.account(work.account),
         "source": work.source,
         "licence": work.licence,
         "sha256": work.sha256,
@@ -130,7 +130,7 @@ def _opt_outs(home: Home, work: Work, on: date) -> list[dict[str, Any]]:
         }
         for one in said
     ]
-    block = home.blocks(on).get(work.id)
+    block = home.blocks(on, [work]).get(work.id)
     if block is not None and not (found and block.target.startswith("contributor:")):  # else it stands there already
         notice = {"by": "", "reaches": block.target, "effective": block.effective.isoformat()}
         found.append(notice | {"because": block.because})
@@ -208,8 +208,8 @@ def _decision(home: Home, work: Work) -> dict[str, Any] | None:
 
 
 def _manifest(home: Home, name: str) -> dict[str, Any]:
-    manifest = home.registry.manifest(ManifestId(name))
-    return {"id": manifest.id, "root": manifest.root, "frozen": manifest.frozen.isoformat()}
+    root, frozen = home.registry.manifest_head(ManifestId(name))
+    return {"id": name, "root": root, "frozen": frozen.isoformat()}
 
 
 def _runs(home: Home, manifests: Sequence[str], known: date | None) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Paying people out of a project folder: who is owed, the files for a bank or a provider, and what they answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -142,7 +142,7 @@ def release_held(home: Home, day: date, now: datetime) -> tuple[int, list[Proble
     return len(corrections) + hand_over(home, day, now), problems
 
 
-def told(batch: Batch, names: dict[PartyId, str]) -> dict[str, Any]:
+def told(batch: Batch, names: Mapping[PartyId, str]) -> dict[str, Any]:
     """A batch for people and machines."""
     currency = batch.rule.currency
     return {

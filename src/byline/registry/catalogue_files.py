@@ -15,6 +15,7 @@ from byline.registry.database import writing
 from byline.registry.exchange import write_rows
 from byline.registry.media import MEDIA
 from byline.registry.rows import Columns, read_rows
+from byline.registry.terms import add_name_terms
 
 PARTIES = Columns(("name",), ("id",))
 WORK_COLUMNS = ["path", "title", "contributor", "role", "created", "source", "licence", "account"]
@@ -40,6 +41,7 @@ def import_parties(engine: sa.Engine, path: Path) -> tuple[int, int, list[Proble
         new = [{"id": party, "name": name} for party, name in named.items() if party not in known]
         if new:
             connection.execute(sa.insert(schema.parties), new)
+            add_name_terms(connection, [(row["id"], row["name"]) for row in new])
         return len(new), len(rows), []
 
 

@@ -24,6 +24,7 @@ from byline.registry.people import (
     record_id,
 )
 from byline.registry.register import Registry
+from byline.registry.terms import add_name_terms
 
 _TABLE = sa.Table(
     "people_records",
@@ -115,6 +116,7 @@ def _add_party(connection: sa.Connection, name: str) -> Party:
     party = Party(party_id(name), name)
     if party.id not in _ids(connection, schema.parties):
         connection.execute(sa.insert(schema.parties), {"id": party.id, "name": name})
+        add_name_terms(connection, [(party.id, name)])
     return party
 
 

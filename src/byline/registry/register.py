@@ -57,12 +57,11 @@ from byline.registry.rights import Credit
 
 CATALOGUE_KINDS = ("works", "splits", "opt-outs")
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_GROWN = ("works", "opt_outs", "manifests", "notices", "notice_changes")
+_GROWN = ("works", "opt_outs", "manifests", "notices", "notice_changes", "credits", "endings", "terms")
 _NEWEST: list[sa.Select[Any]] = [
     sa.select(sa.func.max(sa.column("seq"))).select_from(sa.table(name)) for name in _GROWN
 ]
-_COUNTED = sa.select(sa.func.count()).select_from(schema.parties)  # which have no numbers
-_STAMP = sa.select(*(each.scalar_subquery() for each in (*_NEWEST, _COUNTED)))
+_STAMP = sa.select(*(each.scalar_subquery() for each in _NEWEST))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +82,7 @@ class Registry:
         self._assets = Assets(assets)
         upgrade(engine, _MIGRATIONS, "registry_version")
         self.evidence = Evidence(engine)
+        self._heads: dict[ManifestId, tuple[str, date]] = {}
 
     # --- files
 
@@ -186,6 +186,19 @@ class Registry:
             works = read_works(connection)
         return self._credited(works, self.evidence.in_force(Credit, on))
 
+    def works_of_ids(self, ids: Sequence[WorkId]) -> tuple[Work, ...]:
+        """Those of some works that are registered, by id, with the contributors as `works` has them."""
+        if not ids:
+            return ()
+        with self._engine.connect() as connection:
+            found = read_works(connection, schema.works.c.id.in_(ids))
+        return self._credited(found, self.evidence.in_force(Credit, date.max, about=ids))
+
+    def account(self, account: AccountId) -> str:
+        """The name of one who submitted works; empty if there is none of that id."""
+        rows = self._rows(sa.select(schema.accounts.c.name).where(schema.accounts.c.id == account))
+        return str(rows[0].name) if rows else ""
+
     def _credited(self, works: tuple[Work, ...], credits: Sequence[Credit]) -> tuple[Work, ...]:
         """Whoever was found to have a part after the work was registered stands behind those it came with."""
         later: defaultdict[WorkId, list[Contribution]] = defaultdict(list)
@@ -205,6 +218,12 @@ class Registry:
         table = schema.works
         return {WorkId(row.id): row.seq for row in self._rows(sa.select(table.c.id, table.c.seq).order_by(table.c.seq))}
 
+    def works_of_kind(self, kind: str) -> tuple[Work, ...]:
+        """Texts, pictures (`image`) or sounds (`audio`), by id, with the contributors as `works` has them."""
+        with self._engine.connect() as connection:
+            found = read_works(connection, schema.works.c.kind == kind)
+        return self._credited(found, self.evidence.in_force(Credit, date.max)) if found else ()
+
     def work(self, work_id: WorkId, on: date = date.max) -> Work:
         """With the contributors that are credited on a day. Raises: RegistryError("no-such-work")."""
         with self._engine.connect() as connection:
@@ -216,19 +235,6 @@ class Registry:
     def text(self, work_id: WorkId) -> str:
         """The text as it was registered, proved by its digest.
 
-        Raises: RegistryError("no-such-work"), RegistryError("asset-missing"), RegistryError("asset-altered").
-        """
-        return self._assets.text(self.work(work_id).sha256)
-
-    def splits_on(self, day: date) -> dict[WorkId, Split]:
-        """The division in force on `day` for every work, by id. Where none is agreed yet (`agreed` is False): equal
-        shares over the contributors, from the first day the calendar has."""
-        in_force = {work.id: equal_split(work) for work in self.works(day)}
-        with self._engine.connect() as connection:
-            for split in read_splits(connection):
-                if split.effective <= day:
-                    in_force[split.work] = split
-        return in_force
         Raises: RegistryError("no-such-work"), RegistryError("no-text") for a picture or a sound,
         RegistryError("asset-missing"), RegistryError("asset-altered").
         """
@@ -241,6 +247,19 @@ class Registry:
     def content(self, work_id: WorkId) -> bytes:
         """The bytes of the file that was registered, proved by their digest: a text, a picture or a sound.
 
+        Raises: RegistryError("no-such-work"), RegistryError("asset-missing"), RegistryError("asset-altered").
+        """
+        return self._assets.content(self.work(work_id).sha256)
+
+    def splits_on(self, day: date) -> dict[WorkId, Split]:
+        """The division in force on `day` for every work, by id. Where none is agreed yet (`agreed` is False): equal
+        shares over the contributors, from the first day the calendar has."""
+        in_force = {work.id: equal_split(work) for work in self.works(day)}
+        with self._engine.connect() as connection:
+            for split in read_splits(connection):
+                if split.effective <= day:
+                    in_force[split.work] = split
+        return in_force
 
     def split_of(self, work: WorkId, day: date) -> Split:
         """The division of one work in force on `day`, as `splits_on` has it. Raises: RegistryError("no-such-work")."""
@@ -288,6 +307,13 @@ class Registry:
         if not rows:
             raise RegistryError("no-such-manifest", f"{manifest_id} was never frozen here", "byline freeze")
         return Manifest.from_json(json.loads(rows[0].body))
+
+    def manifest_head(self, manifest_id: ManifestId) -> tuple[str, date]:
+        """Root and day of a manifest, which may be long and is read once. Raises: RegistryError("no-such-manifest")."""
+        if manifest_id not in self._heads:
+            manifest = self.manifest(manifest_id)
+            self._heads[manifest_id] = manifest.root, manifest.frozen
+        return self._heads[manifest_id]
 
     def latest_manifest(self) -> Manifest:
         """The one kept last. Raises: RegistryError("no-such-manifest") if none was."""

@@ -24,6 +24,7 @@ from byline.core import (
 )
 from byline.registry import schema
 from byline.registry.catalogue import Catalogue
+from byline.registry.terms import add_name_terms, add_work_terms
 
 # --- rows to records ------------------------------------------------------------------------------------------
 
@@ -111,7 +112,10 @@ def add_parties(connection: sa.Connection, catalogue: Catalogue) -> int:
     accounts = [{"id": account, "name": name} for account, name in catalogue.accounts]
     parties = [{"id": party.id, "name": party.name} for party in catalogue.parties]
     insert_rows(connection, schema.accounts, _new(connection, schema.accounts, accounts))
-    return insert_rows(connection, schema.parties, _new(connection, schema.parties, parties))
+    new = _new(connection, schema.parties, parties)
+    added = insert_rows(connection, schema.parties, new)
+    add_name_terms(connection, [(row["id"], row["name"]) for row in new])
+    return added
 
 
 def _new(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -129,6 +133,7 @@ def add_works(connection: sa.Connection, works: Sequence[Work], today: date) -> 
     ]
     added = insert_rows(connection, schema.works, rows)
     insert_rows(connection, schema.contributions, parts)
+    add_work_terms(connection, [(work.id, work.title, work.source) for work in works])
     return added
 
 

@@ -87,3 +87,5 @@ manifests = sa.Table(
 
 for _table, _column in ((decisions, "work"), (splits, "work"), (works, "title"), (opt_outs, "party")):
     sa.Index(f"{_table.name}_{_column}", _table.c[_column])
+sa.Index("contributions_party", contributions.c.party, contributions.c.work)
+sa.Index("works_title_id", works.c.title, works.c.id)

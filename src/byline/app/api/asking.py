@@ -80,9 +80,12 @@ def cursor_of(text: str) -> str:
 def after_cursor(cursor: str | None) -> str:
     """What a page begins after; empty for the first. Raises: AppError("bad-cursor")."""
     try:
-        return base64.b64decode((cursor or "").encode(), altchars=b"-_", validate=True).decode()
+        after = base64.b64decode((cursor or "").encode(), altchars=b"-_", validate=True).decode()
     except ValueError as fault:
         raise AppError("bad-cursor", f"{cursor!r} is no cursor", "give `next` of the page before") from fault
+    if not after.isprintable():  # no database looks for a NUL
+        raise AppError("bad-cursor", f"{cursor!r} is no cursor", "give `next` of the page before")
+    return after
 
 
 def page_of(items: Sequence[T], key: Callable[[T], str], cursor: str | None, most: int) -> tuple[list[T], str | None]:

@@ -15,7 +15,6 @@ from byline.app.api.tokens import Tokens
 from byline.app.home import Home
 from byline.app.lookup import Library
 from byline.app.statements import Desk
-from byline.core import WorkId
 from byline.disclosure import Log, SigningKey, Tree
 from byline.ledger import read_period
 
@@ -63,13 +62,6 @@ class Place:
     @property
     def statements(self) -> "Statements":
         found: Statements = self._kept("statements", self._money_stamp(), self._drawn)
-        return found
-
-    @property
-    def opted_out(self) -> set[WorkId]:
-        """Works that somebody has said no to training on for today."""
-        stamp = (*self._home.registry.stamp(), date.today())
-        found: set[WorkId] = self._kept("opted-out", stamp, lambda: self._fresh().opted_out(date.today()))
         return found
 
     @property

@@ -1,16 +1,18 @@
 """Routes that read: works, contributors, statements, the log's head, what the proxy let through."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Response
 from fastapi.responses import JSONResponse
 
-from byline.app.api.asking import ERRORS, Cursor, Door, Limit, Words, page_of
+from byline.app.api.asking import ERRORS, Cursor, Door, Limit, Words, after_cursor, cursor_of, page_of
 from byline.app.api.completions import Receipts
 from byline.app.api.current import Place
 from byline.app.api.forms import Line, Page, Told
 from byline.app.api.tokens import Token
+from byline.app.home import Home
 from byline.app.known import about_work
 from byline.app.statements import Desk
 from byline.core import AppError, Party, PartyId, Work
@@ -27,12 +29,10 @@ def add_reading(api: APIRouter, place: Place, door: Door) -> None:
 
     @api.get("/works", response_model=Page, responses=ERRORS, dependencies=[Depends(works)])
     def list_works(limit: Limit = 50, cursor: Cursor = None, title: Words = "") -> Told:
-        """Registered works, by id. `title`: only those with these words in their title."""
+        """Registered works, by id. `title`: only those with these words in their title, or words that begin so."""
         home = place.home
-        found = [work for work in home.works.values() if title.casefold() in work.title.casefold()]
-        items, following = page_of(found, lambda work: work.id, cursor, limit)
-        refused = place.opted_out
-        return {"items": [_work(work, home.names, work.id in refused) for work in items], "next": following}
+        found = home.shelf.after(after_cursor(cursor), limit + 1, title)
+        return {"items": _works_told(home, found[:limit]), "next": _following([work.id for work in found], limit)}
 
     @api.get("/works/{work}", responses=ERRORS, dependencies=[Depends(works)])
     def one_work(work: Id) -> Told:
@@ -40,13 +40,13 @@ def add_reading(api: APIRouter, place: Place, door: Door) -> None:
         home = place.home
         told = about_work(home, work, date.today())
         people = [{name: part[name] for name in ("party", "name", "role")} for part in told["contributors"]]
-        refused = told["work"] in place.opted_out
-        return {name: told[name] for name in _PUBLIC} | {"contributors": people, "opted_out": refused}
+        refused = home.opted_out(date.today(), [home.works[told["work"]]])
+        return {name: told[name] for name in _PUBLIC} | {"contributors": people, "opted_out": bool(refused)}
 
     @api.get("/contributors/{party}", responses=ERRORS, dependencies=[Depends(works)])
-    def one_contributor(party: Id) -> Told:
-        """A contributor's name and works, by id."""
-        return _contributor(place, party)
+    def one_contributor(party: Id, limit: Limit = 50, cursor: Cursor = None) -> Told:
+        """A contributor's name, and a page of their works, by id."""
+        return _contributor(place.home, PartyId(party), after_cursor(cursor), limit)
 
     @api.get("/statements", response_model=Page, responses=ERRORS)
     def list_statements(token: Annotated[Token, Depends(statements)], limit: Limit = 50, cursor: Cursor = None) -> Told:
@@ -82,25 +82,38 @@ def add_reading(api: APIRouter, place: Place, door: Door) -> None:
         return {"checkpoint": note, "size": head.size if head else 0, "root": head.root.hex() if head else ""}
 
 
-def _work(work: Work, names: dict[PartyId, str], refused: bool) -> dict[str, Any]:
+def _works_told(home: Home, works: Sequence[Work]) -> list[Told]:
+    home.at_hand(works)
+    refused = home.opted_out(date.today(), works)
+    return [_work(work, home.names, work.id in refused) for work in works]
+
+
+def _work(work: Work, names: Mapping[PartyId, str], refused: bool) -> dict[str, Any]:
     people = [{"party": part.party, "name": names[part.party], "role": str(part.role)} for part in work.contributions]
     told = {"work": work.id, "title": work.title, "kind": work.kind, "created": work.created.isoformat()}
     return told | {"licence": work.licence, "contributors": people, "opted_out": refused}
 
 
-def _contributor(place: Place, party: str) -> dict[str, Any]:
+def _contributor(home: Home, party: PartyId, after: str, limit: int) -> Told:
     """Raises: AppError("no-such-party")."""
-    home = place.home
-    if PartyId(party) not in home.names:
+    name = home.names.get(party)
+    if name is None:
         raise AppError("no-such-party", f"nobody is registered as {party}", "GET /v1/works names contributors")
-    refused = place.opted_out
+    mine = home.shelf.works_of(party, limit + 1, after)
+    refused = home.opted_out(date.today(), mine.works)
     works = [
         {"work": work.id, "title": work.title, "role": str(part.role), "opted_out": work.id in refused}
-        for work in home.works.values()
+        for work in mine.works[:limit]
         for part in work.contributions
         if part.party == party
     ]
-    return {"party": party, "name": home.names[PartyId(party)], "works": works}
+    following = _following([work.id for work in mine.works], limit)
+    return {"party": party, "name": name, "count": mine.count, "works": works, "next": following}
+
+
+def _following(ids: Sequence[str], limit: int) -> str | None:
+    """The cursor of what follows a page, of which one more than it holds was read."""
+    return cursor_of(ids[limit - 1]) if len(ids) > limit else None
 
 
 def _known(desk: Desk, party: str) -> str:

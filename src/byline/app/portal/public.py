@@ -1,16 +1,19 @@
 """The front page and its search: "was my work used?", asked with a text, a file, or a name."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
-from byline.app.cli_lookup import PICTURES, SOUNDS
 from byline.app.home import Home
 from byline.app.lookup import LEAST, Library, look_up_text
+from byline.app.lookup_media import MediaLibrary
+from byline.app.media_words import PLURAL, SINGULAR
 from byline.app.portal.doors import Doors
 from byline.app.portal.visit import Answer, Page, Portal, Upload, Visit
-from byline.core import AppError, Work
+from byline.app.thumbnails import Views, views
+from byline.core import AppError, LookupFault, PartyId, Work, WorkId
 from byline.lookup import words
-from byline.registry import domain_of
+from byline.registry import COUNTED, MEDIA, Found, Person, content_kind, domain_of
 
 MOST = 60_000  # characters of a text; look-up takes about a thirtieth of a millisecond a word
 SHOWN = 40  # works in a list of matches
@@ -33,7 +36,7 @@ def search(visit: Visit) -> Answer:
     if visit.upload is not None and visit.upload.content:
         kind = sniff(visit.upload)
         if kind != "text":
-            return Page("not-searched.html", "That was not searched", {"kind": kind})
+            return _media(visit, kind, visit.upload.content)
         return _text(visit, visit.upload.content.decode("utf-8-sig"))
     asked = visit.field("text", MOST)
     if not asked:
@@ -43,20 +46,48 @@ def search(visit: Visit) -> Answer:
     return _text(visit, asked)
 
 
-def sniff(upload: Upload) -> str:
-    """text, picture or sound: what the bytes say counts, not the name. Raises: AppError("not-text")."""
-    content = upload.content
-    if content.startswith(PICTURES) or content[8:12] == b"WEBP" or content[4:12] in (b"ftypavif", b"ftypheic"):
-        return "picture"
-    if content.startswith(SOUNDS):
-        return "sound"
+def _media(visit: Visit, kind: str, content: bytes) -> Answer:
+    """Raises: LookupFault("bad-image"), LookupFault("bad-audio")."""
+    name = "the picture that you sent" if kind == "image" else "the sound that you sent"
     try:
-        plain = "\x00" not in content.decode("utf-8")
-    except UnicodeDecodeError:
-        plain = False
-    if not plain or content.startswith(b"%PDF"):
+        told = media_library(visit.portal, visit.home, [kind]).look_up(kind, content, name)
+    except LookupFault as fault:
+        if fault.code != "lookup-missing":
+            raise
+        return Page("not-searched.html", "That was not searched", {"kind": SINGULAR[kind]}, 503)
+    head = _MEDIA_VERDICTS[told["verdict"]]
+    seen = views(visit.home, visit.now.date(), content, told["matches"]) if kind == "image" else Views(None, {})
+    data = {"found": told, "head": head, "one": SINGULAR[kind], "many": PLURAL[kind], "seen": seen}
+    return Page("answer-media.html", head, data)
+
+
+def media_library(portal: Portal, home: Home, kinds: Sequence[str]) -> MediaLibrary:
+    """Pictures or sounds ready to be searched; one request at a time brings their index up to date.
+
+    Raises: LookupFault("lookup-missing"), LookupFault("index-busy").
+    """
+    asked = home.registry.stamp(), portal.clock().date()
+    with portal.indexing:
+        kept = portal.read.get("media")
+        library: MediaLibrary = kept[1] if kept and kept[0] == asked else MediaLibrary(home, asked[1])
+        library.update(kinds=kinds)
+        portal.read["media"] = asked, library
+    return library
+
+
+def media_ready(portal: Portal, home: Home) -> None:
+    """Where a part is not installed, whoever asks is told so."""
+    for kind in MEDIA:
+        with contextlib.suppress(LookupFault):
+            media_library(portal, home, [kind])
+
+
+def sniff(upload: Upload) -> str:
+    """text, image or audio: what the bytes say counts, not the name. Raises: AppError("not-text")."""
+    kind = content_kind(upload.content)
+    if not kind:
         raise AppError("not-text", "this file is no plain text", "save it as plain text (UTF-8), or paste a few pages")
-    return "text"
+    return kind
 
 
 def _text(visit: Visit, text: str) -> Answer:
@@ -70,10 +101,16 @@ def _text(visit: Visit, text: str) -> Answer:
 
 def indexed(portal: Portal, home: Home) -> Library:
     """The works ready to be searched; one request at a time brings the index up to date."""
-    library = Library(home, portal.clock().date())
-    if library.manifests:
-        with portal.indexing:
+    asked = home.registry.stamp(), portal.clock().date()
+    with portal.indexing:
+        kept = portal.read.get("library")
+        if kept is not None and kept[0] == asked:
+            found: Library = kept[1]
+            return found
+        library = Library(home, asked[1])
+        if library.manifests:
             library.update()
+        portal.read["library"] = asked, library
     return library
 
 
@@ -86,6 +123,14 @@ _VERDICTS = {
 }
 
 
+_MEDIA_VERDICTS = {
+    "found": "Yes, it is here",
+    "not-found": "Not found here",
+    "too-plain": "Too plain to say",
+    "nothing-searched": "That could not be searched",
+}
+
+
 # --- names --------------------------------------------------------------------------------------------------------
 
 
@@ -94,46 +139,36 @@ def _named(visit: Visit, asked: str) -> Answer:
     works, people = named(home, asked)
     data = {
         "asked": asked,
-        "works": [shown(home, work) for work in works[:SHOWN]],
-        "more": max(0, len(works) - SHOWN),
-        "people": people[:SHOWN],
+        "works": listed(home, works.works),
+        "more": max(0, min(works.count, COUNTED) - SHOWN),
+        "many": works.count > COUNTED,
+        "people": [{"id": each.id, "name": each.name, "works": each.works} for each in people],
         "total": len(home.works),
         "least": LEAST,
     }
     return Page("names.html", f"“{asked[:60]}”", data)
 
 
-def named(home: Home, asked: str) -> tuple[list[Work], list[dict[str, Any]]]:
-    """Works whose title or source, and contributors whose name, the words stand in; exact ones first."""
-    wanted = " ".join(asked.casefold().removeprefix("domain:").split())
+def named(home: Home, asked: str) -> tuple[Found, Sequence[Person]]:
+    """Works with these words in their title, or from this domain, and contributors with them in their name; exact ones
+    first."""
+    wanted = " ".join(asked.removeprefix("domain:").split())
     domain = domain_of(wanted) if "." in wanted and " " not in wanted else ""
-    works = [work for work in home.works.values() if _hits(work, wanted, domain)]
-    works.sort(key=lambda work: (work.title.casefold() != wanted, work.title, work.id))
-    counts = credited(home)
-    people = [{"id": party, "name": name, "works": counts.get(party, 0)} for party, name in home.names.items()
-              if wanted in name.casefold() or wanted == party]  # fmt: skip
-    return works, sorted(people, key=lambda each: (each["name"].casefold() != wanted, each["name"]))
-
-
-def _hits(work: Work, wanted: str, domain: str) -> bool:
-    if wanted in work.title.casefold() or wanted == work.id:
-        return True
-    source = domain_of(work.source) if domain else ""
-    return bool(domain) and (source == domain or source.endswith(f".{domain}"))
-
-
-def credited(home: Home) -> dict[str, int]:
-    """How many works each contributor has a part in."""
-    counts: dict[str, int] = {}
-    for work in home.works.values():
-        for party in {part.party for part in work.contributions}:
-            counts[party] = counts.get(party, 0) + 1
-    return counts
+    one = home.works.get(WorkId(wanted)) if wanted.startswith("work:") else None
+    party = home.names.get(PartyId(wanted)) if wanted.startswith("party:") else None
+    if one is not None:
+        return Found((one,), 1), ()
+    if party is not None:
+        return Found((), 0), (Person(PartyId(wanted), party, home.shelf.works_of(PartyId(wanted), 0).count),)
+    works = home.shelf.from_domain(domain, SHOWN) if domain else Found((), 0)
+    return works if works.count else home.shelf.titled(wanted, SHOWN), home.shelf.named(wanted, SHOWN)
 
 
 def shown(home: Home, work: Work) -> dict[str, Any]:
-    return {"id": work.id, "title": work.title, "by": home.contributors(work.id), "created": work.created}
+    by = " and ".join(home.names[part.party] for part in work.contributions)
+    return {"id": work.id, "title": work.title, "by": by, "created": work.created}
 
 
 def listed(home: Home, works: Sequence[Work]) -> list[dict[str, Any]]:
+    home.at_hand(works)
     return [shown(home, work) for work in works]

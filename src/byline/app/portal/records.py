@@ -5,28 +5,31 @@ from typing import Any
 from byline.app.corrections import waiting
 from byline.app.known import about_work
 from byline.app.portal.doors import Doors
-from byline.app.portal.public import credited, listed
-from byline.app.portal.visit import Answer, Page, Visit
+from byline.app.portal.public import listed
+from byline.app.portal.visit import Answer, Download, Page, Visit
+from byline.app.thumbnails import may_show, thumbnail
 from byline.core import AppError, PartyId, WorkId
 
 EACH = 50  # works on one page of the list
+MOST_SHOWN = 200  # works of one contributor
 
 
 def add(doors: Doors) -> None:
     doors.page("GET", "/works")(works)
     doors.page("GET", "/works/{work}")(work)
+    doors.page("GET", "/works/{work}/picture")(picture)
     doors.page("GET", "/contributors/{party}")(contributor)
     doors.page("GET", "/unclaimed")(unclaimed)
 
 
 def works(visit: Visit) -> Answer:
     home, at = visit.home, _page(visit.asked.get("page", "1"))
-    found = sorted(home.works.values(), key=lambda work: (work.title, work.id))
-    pages = max(1, -(-len(found) // EACH))
+    total = len(home.works)
+    pages = max(1, -(-total // EACH))
     if at > pages:
         raise AppError("no-such-page", f"there is no page {at}", "go back to the first")
-    some = found[(at - 1) * EACH : at * EACH]
-    return Page("works.html", "Works", {"works": listed(home, some), "at": at, "pages": pages, "total": len(found)})
+    some = home.shelf.by_title((at - 1) * EACH, EACH)
+    return Page("works.html", "Works", {"works": listed(home, some), "at": at, "pages": pages, "total": total})
 
 
 def _page(text: str) -> int:
@@ -40,7 +43,16 @@ def work(visit: Visit) -> Answer:
         raise AppError("no-such-page", "there is no such work", "search by its title")
     told = about_work(home, name, visit.now.date())
     web = told["source"] if told["source"].startswith(("https://", "http://")) else ""
-    return Page("work.html", told["title"], {"work": told, "web": web, "signals": _signals(told)})
+    shown = may_show(home, name, visit.now.date())
+    return Page("work.html", told["title"], {"work": told, "web": web, "signals": _signals(told), "shown": shown})
+
+
+def picture(visit: Visit) -> Answer:
+    """A small one, of a work whose licence lets anybody show it, unless somebody said no for it."""
+    home, name = visit.home, WorkId(visit.named["work"])
+    if not may_show(home, name, visit.now.date()):
+        raise AppError("no-such-page", "there is no such picture, or it may not be shown", "see the work's page")
+    return Download(thumbnail(home, name), "picture.jpg", "image/jpeg")
 
 
 def _signals(told: dict[str, Any]) -> list[str]:
@@ -51,18 +63,16 @@ def contributor(visit: Visit) -> Answer:
     home, party = visit.home, PartyId(visit.named["party"])
     if party not in home.names:
         raise AppError("no-such-page", "there is no such contributor", "search by name")
-    mine = [work for work in home.works.values() if any(part.party == party for part in work.contributions)]
-    mine.sort(key=lambda work: (work.created, work.title))
+    mine = home.shelf.works_of(party, MOST_SHOWN)
     said = [one for one in home.opt_outs(visit.now.date()) if one.party == party]
-    refused = home.blocks(visit.now.date())
-    blocked = [work.id for work in mine if work.id in refused]
+    refused = home.blocks(visit.now.date(), mine.works)
     data = {
         "name": home.names[party],
         "party": party,
-        "works": listed(home, mine[:200]),
-        "count": credited(home).get(party, 0),
+        "works": listed(home, mine.works),
+        "count": mine.count,
         "no_to_all": any(one.work is None for one in said),
-        "blocked": len(blocked),
+        "blocked": len(refused),
     }
     return Page("contributor.html", home.names[party], data)
 

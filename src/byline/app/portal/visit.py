@@ -62,9 +62,10 @@ class Portal:
     secret: bytes
     clock: Callable[[], datetime]
     settings: Settings = field(default_factory=Settings)
+    providers: dict[str, Any] = field(default_factory=dict)  # of organisations, once somebody came by one
     indexing: Any = field(default_factory=Lock)
     writing: Any = field(default_factory=Lock)
-    _read: dict[str, Any] = field(default_factory=dict)
+    read: dict[str, Any] = field(default_factory=dict)  # what was read, with the register's stamp of then
 
     @cached_property
     def counts(self) -> Counts:
@@ -86,9 +87,9 @@ class Portal:
         """The same project for one request: names and works are read again if the register has changed since."""
         again = Home(self.home.path, self.home.database)
         again.__dict__.update({name: getattr(self.home, name) for name in SHARED})
-        stamp, known = again.registry.stamp(), self._read.get("known")
+        stamp, known = again.registry.stamp(), self.read.get("known")
         if known is None or known[0] != stamp:
-            known = self._read["known"] = (stamp, again.names, again.works)
+            known = self.read["known"] = (stamp, again.names, again.works)  # which read what they are asked for
         again.__dict__.update({"names": known[1], "works": known[2]})
         return again
 
@@ -173,7 +174,7 @@ class Visit:
 @dataclass(frozen=True)
 class Page:
     """`faults`: (field, what is wrong) of the form that was sent, which the page shows again. `refresh`: seconds after
-    which a browser asks for the page again by itself; 0: never."""
+    which a browser asks for the page again by itself; 0: never. `script`: the page may run the portal's one script."""
 
     template: str
     title: str
@@ -181,6 +182,7 @@ class Page:
     status: int = 200
     faults: tuple[tuple[str, str], ...] = ()
     refresh: int = 0
+    script: bool = False
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,12 @@ class Download:
 
 
 Answer: TypeAlias = Page | Onward | Download
+
+
+def inside(onward: str) -> str:
+    """A page of this portal to go on to, or nothing: never another site."""
+    plain = onward.startswith("/") and not onward.startswith(("//", "/\\")) and onward.isprintable()
+    return onward if plain and len(onward) <= 1_000 and "\\" not in onward else ""
 
 
 def portal_secret(folder: Path) -> bytes:
