@@ -51,14 +51,16 @@ class MediaLibrary:
     def __init__(self, home: Home, on: date) -> None:
         self.home, self.on = home, on
         self._folders: dict[str, MediaFolder[Any]] = {}
+        self._indexes: dict[str, Any] = {}
+        self._works: dict[str, dict[str, list[Work]]] = {}
 
     def works(self, kind: str) -> dict[str, list[Work]]:
         """Registered works of a kind by the digest of their file; the same file can be registered more than once."""
-        found: dict[str, list[Work]] = {}
-        for work in self.home.works.values():
-            if work.kind == kind:
+        if kind not in self._works:
+            found = self._works[kind] = {}
+            for work in self.home.registry.works_of_kind(kind):
                 found.setdefault(work.sha256, []).append(work)
-        return found
+        return self._works[kind]
 
     def _place(self, kind: str) -> Path:
         return self.home.path / "lookup" / PLURAL[kind]
@@ -80,6 +82,7 @@ class MediaLibrary:
         wanted = self.works(kind)
         if again:
             self._folders.pop(kind, None)
+            self._indexes.pop(kind, None)
             forget(self._place(kind))
         folder = self.folder(kind)
         fresh = sum(key not in folder.keys and key not in folder.unread for key in wanted)
@@ -88,8 +91,15 @@ class MediaLibrary:
             lambda key: self.home.registry.content(wanted[key][0].id),
             lambda done: progress(f"fingerprints of {PLURAL[kind]}", done, fresh),
         )
+        if added:
+            self._indexes.pop(kind, None)
         unread = sum(key in folder.unread for key in wanted)
         return {"works": sum(map(len, wanted.values())), "added": added, "unread": unread, "bytes": folder.disk_bytes}
+
+    def _index(self, kind: str) -> Any:
+        if kind not in self._indexes:
+            self._indexes[kind] = (ImageIndex if kind == "image" else AudioIndex).of(self.folder(kind))
+        return self._indexes[kind]
 
     def problems(self) -> list[Problem]:
         """Every file of the indexes whose digest is not what was written."""
@@ -108,7 +118,7 @@ class MediaLibrary:
         if kind == "image":
             found = self._pictures(content, name, pixels, works)
         else:
-            found = AudioIndex.of(self.folder(kind)).matches(prints_of(content, name, seconds)) if works else []
+            found = self._index(kind).matches(prints_of(content, name, seconds)) if works else []
         same = sha256_hex(content)
         matches = [
             self._told(work, match, match.work == same) for match in found for work in works.get(str(match.work), ())
@@ -119,7 +129,8 @@ class MediaLibrary:
 
     def _pictures(self, content: bytes, name: str, pixels: int, works: Mapping[str, Any]) -> list[ImageMatch]:
         query = read_image(content, name, pixels)
-        return ImageIndex.of(self.folder("image")).matches(query) if works else []
+        found: list[ImageMatch] = self._index("image").matches(query) if works else []
+        return found
 
     def _answer(self, kind: str, works: Mapping[str, list[Work]], matches: list[Told], plain: bool) -> Told:
         recall = measured(kind)

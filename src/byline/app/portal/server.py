@@ -75,7 +75,7 @@ def create_app(home: Home, site: str = "http://127.0.0.1:8000", clock: Callable[
 
 
 def warm(app: FastAPI) -> None:
-    """Make ready what the first visitor would else wait for: the index of the works."""
+    """Make ready what the first visitor would else wait for: the indexes of texts, pictures and sounds."""
     portal: Portal = app.state.portal
     public.indexed(portal, portal.fresh())
 
@@ -97,6 +97,7 @@ async def _guarded(request: Request, call: Callable[[Request], Awaitable[Respons
     response = await call(request)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    public.media_ready(portal, portal.fresh())
     response.headers.setdefault("cache-control", "no-store")
     if request.url.scheme == "https":
         response.headers.setdefault("strict-transport-security", "max-age=31536000")
