@@ -124,4 +124,4 @@ def statement(visit: Visit) -> Answer:
 
 def line(visit: Visit) -> Answer:
     told = one_line(_earned(visit), visit.named["line"])
-    return Page("line.html", f"Line {visit.named['line']}", {**told, "asked": [], "contest": False})
+    return Page("line.html", f"Line {visit.named['line']}", {**told, "asked": [], "contest": False, "disputes": []})

@@ -1,5 +1,6 @@
 """What a payee earned: the statement with every line down to its evidence, why it changed, and contesting a line."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,6 +8,7 @@ from typing import Any
 
 from byline.app.portal.accounts import Role
 from byline.app.portal.doors import Doors
+from byline.app.portal.matters import disputed, matters_of
 from byline.app.portal.visit import Answer, Download, Onward, Page, Visit
 from byline.app.statement_page import statement_view
 from byline.app.statements import FORMATS, Desk, Kept
@@ -55,9 +57,11 @@ class Earned:
     def signed(self) -> Kept | None:
         return next((k for k in self.desk.kept(self.party, self.currency) if k.period == self.period), None)
 
-    def page(self, contest: bool) -> Page:
+    def page(self, contest: bool, disputes: Sequence[dict[str, Any]] = ()) -> Page:
+        """`disputes`: those about works of the statement in which the payee has a side."""
         body, kept = self.body(), self.signed()
         data = {**statement_view(body), "base": self.base, "signed": kept is not None, "contest": contest}
+        data |= {"disputes": list(disputes)}
         return Page("statement.html", f"{body['period']['says']}, {self.party.name}", data)
 
 
@@ -89,7 +93,9 @@ def rows(desk: Desk, party: str) -> list[dict[str, Any]]:
 
 
 def show(visit: Visit) -> Answer:
-    return _mine(visit).page(contest=True)
+    earned = _mine(visit)
+    works = {line["work"] for line in earned.body()["lines"] if line.get("work")}
+    return earned.page(True, disputed(visit.home, matters_of(visit), works, earned.party.id))
 
 
 def file(visit: Visit) -> Answer:
@@ -110,10 +116,12 @@ def download(earned: Earned, form: str) -> Answer:
 
 
 def line(visit: Visit) -> Answer:
-    earned = _mine(visit)
-    asked = [q for q in visit.portal.accounts.questions(visit.me.id) if q.about == _about(earned, visit)]
-    return Page("line.html", f"Line {visit.named['line']}", {**one_line(earned, visit.named["line"]), "asked": asked,
-                                                             "contest": True})  # fmt: skip
+    earned, number = _mine(visit), visit.named["line"]
+    told = one_line(earned, number)
+    work = told["line"].get("work")
+    told["asked"] = [q for q in visit.portal.accounts.questions(visit.me.id) if q.about == _about(earned, visit)]
+    told["disputes"] = disputed(visit.home, matters_of(visit), {work} if work else set(), earned.party.id)
+    return Page("line.html", f"Line {number}", {**told, "contest": True})
 
 
 def one_line(earned: Earned, number: str) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from typing import Any
 from byline.app.notice_steps import forget
 from byline.app.notice_view import told
 from byline.app.notices import receipt_path
+from byline.app.portal import dealing, matters, preferences
 from byline.app.portal.accounts import Role
 from byline.app.portal.choices import states
 from byline.app.portal.doors import Doors
 from byline.app.portal.earnings import rows
 from byline.app.portal.mail import erase_mails
+from byline.app.portal.passkeys import Passkeys
 from byline.app.portal.visit import Answer, Download, Onward, Page, Visit
 from byline.app.statements import Desk
 from byline.core import AppError
@@ -25,6 +27,8 @@ def add(doors: Doors) -> None:
     doors.page("GET", "/me/export", Role.CONTRIBUTOR, own=True)(export)
     doors.page("GET", "/me/erase", Role.CONTRIBUTOR, own=True)(ask)
     doors.page("POST", "/me/erase", Role.CONTRIBUTOR, own=True)(erase)
+    preferences.add(doors)
+    dealing.add(doors)
 
 
 def show(visit: Visit) -> Answer:
@@ -32,6 +36,8 @@ def show(visit: Visit) -> Answer:
     data = {
         "notices": states(visit),
         "questions": visit.portal.accounts.questions(visit.me.id),
+        "asked": [each for each in dealing.of_person(visit) if each["asks"]],
+        "matters": len(dealing.of_person(visit)),
         "accounts": rows(Desk(home, visit.now.date()), visit.me.party) if visit.me.party else [],
         "payee": home.names.get(visit.me.party, ""),
     }
@@ -52,7 +58,10 @@ def _files(visit: Visit) -> Iterator[tuple[str, bytes]]:
     known = {**asdict(person), "roles": sorted(person.roles)}
     yield "person.json", _json(known)
     yield "questions.json", _json([asdict(each) for each in visit.portal.accounts.questions(person.id)])
+    yield "passkeys.json", _json([asdict(each) for each in Passkeys(visit.portal.accounts.engine).of(person.id)])
     yield "trail.json", _json([asdict(each) for each in visit.portal.trail.lines(person.id)])
+    found = [each for each in matters.matters_of(visit).all() if matters.concerns(each, visit)]
+    yield "matters.json", _json([asdict(each) for each in found])
     for name in visit.portal.accounts.notices(person.id):
         dossier = home.notices.one(name)
         all_of_it = told(home, dossier, visit.now.date(), home.reached().by(dossier.notice.target))
@@ -95,6 +104,7 @@ def erase(visit: Visit) -> Answer:
     for name in visit.portal.accounts.notices(visit.me.id):
         forget(visit.home, name, visit.now)
     visit.did("erased themselves", visit.me.id)
+    matters.forget(visit)
     erase_mails(visit.home.path / "outbox", visit.me.email)
     visit.portal.accounts.forget(visit.me.id)
     return Onward("/", "")

@@ -7,7 +7,9 @@ from byline.app.notice_steps import Step, change
 from byline.app.notice_view import told
 from byline.app.portal.accounts import Role
 from byline.app.portal.choices import HISTORY, WORDS, about
+from byline.app.portal.dealing import waiting
 from byline.app.portal.doors import Doors
+from byline.app.portal.fields import decider
 from byline.app.portal.visit import Answer, Onward, Page, Visit
 from byline.core import AppError, PartyId, Verdict
 from byline.registry import Level, What, challenge, next_due
@@ -35,6 +37,7 @@ def show(visit: Visit) -> Answer:
     asked = [each for each in visit.portal.accounts.questions() if not each.answer]
     data = {
         "notices": _waiting(visit),
+        "matters": waiting(visit),
         "questions": [(each, _spoken(visit, each.about)) for each in asked],
         "refused": [{"work": each.work, "title": home.works[each.work].title, "because": each.because,
                      "rule": each.rule} for each in decisions if each.work in home.works][:200],
@@ -107,16 +110,6 @@ def _step(visit: Visit) -> Step:
         return Step(What(chosen), decided_by=by, because=because, evidence=evidence)
     shown = visit.field("shown", 4_000) or (_signed_in(visit) if chosen == Level.CONTACT else "")
     return Step(What.VERIFIED, Level(chosen), shown, decided_by=by, because=because, evidence=evidence)
-
-
-def decider(visit: Visit) -> str:
-    """The name under which an officer decides; a missing one is a fault of the form."""
-    by = ""
-    with visit.at("by"):
-        by = visit.me.name or visit.field("by", 200)
-        if not by:
-            raise AppError("no-name", "nobody is named who decides", "write your name")
-    return by
 
 
 def _signed_in(visit: Visit) -> str:
