@@ -42,3 +42,17 @@ def ada(app):
 @pytest.fixture
 def ben(app):
     return signed_in(app, "ben@example.org", party=BEN)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The browser of this machine, or the one that Playwright fetched."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+        found = next(filter(None, map(shutil.which, names)), None)
+        if found is None and not Path(playwright.chromium.executable_path).exists():
+            pytest.skip("no Chromium: install one, or run .venv/bin/playwright install chromium")
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -32,6 +32,8 @@ OPEN_TO = {
     ("GET", "/sign-in"): ALL,
     ("POST", "/sign-in"): ALL,
     ("POST", "/sign-in/passkey"): ALL,
+    ("GET", "/sign-in/with/{organisation}"): ALL,
+    ("GET", "/sign-in/from/{organisation}"): ALL,
     ("GET", "/enter"): ALL,
     ("POST", "/enter"): ALL,
     ("POST", "/sign-out"): SIGNED_IN,
@@ -128,7 +130,7 @@ def paths(app, home, ada):
     found = {"work": only_work(home, TITLES[0]), "party": ADA, "name": "eu-main-1", "notice": notice}
     return found | {"currency": "eur", "period": "2026-09", "form": "json", "line": "1", "entry": "1",
                     "question": "question:1", "batch": "batch:1", "job": "job:1", "proposal": "proposal:1",
-                    "passage": "none", "passkey": passkey_of("ada@example.org", app)}  # fmt: skip
+                    "passage": "none", "passkey": passkey_of("ada@example.org", app), "organisation": "none"}  # fmt: skip
 
 
 def passkey_of(email, app):

@@ -1,12 +1,10 @@
 """The portal in a real browser: without scripts, as wide as a phone, looked over by axe-core; on both databases."""
 
 import re
-import shutil
 import threading
 import time
 from datetime import UTC, datetime
 from importlib import resources
-from pathlib import Path
 
 import pytest
 import uvicorn
@@ -17,19 +15,6 @@ from byline.app.portal import Role, create_app
 
 sync_api = pytest.importorskip("playwright.sync_api")
 NOW = datetime.now(UTC).replace(microsecond=0)
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """The browser of this machine, or the one that Playwright fetched."""
-    with sync_api.sync_playwright() as playwright:
-        names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-        found = next(filter(None, map(shutil.which, names)), None)
-        if found is None and not Path(playwright.chromium.executable_path).exists():
-            pytest.skip("no Chromium: install one, or run .venv/bin/playwright install chromium")
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Served:

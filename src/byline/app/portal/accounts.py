@@ -104,6 +104,17 @@ class Accounts:
         with self.engine.connect() as connection:
             return [_person(row) for row in connection.execute(sa.select(PEOPLE).order_by(PEOPLE.c.email))]
 
+    def at(self, connection: sa.Connection, email: str) -> Person | None:
+        """Whoever has this address."""
+        return _by_email(connection, email)
+
+    def new(self, connection: sa.Connection, email: str) -> Person:
+        return _add(connection, email)
+
+    def move(self, connection: sa.Connection, person: str, email: str) -> None:
+        """Somebody has another address now, which nobody here has."""
+        connection.execute(sa.update(PEOPLE).where(PEOPLE.c.id == person).values(email=email))
+
     def call(self, person: str, name: str) -> None:
         """The name under which somebody says yes and no."""
         with writing(self.engine) as connection:

@@ -14,6 +14,7 @@ from starlette.datastructures import UploadFile
 
 from byline.app.portal.accounts import SESSION_SECONDS, Person, Role
 from byline.app.portal.pages import error_page, render, told_faults
+from byline.app.portal.policy import WITH_SCRIPT
 from byline.app.portal.refill import Sent, Told, refilled
 from byline.app.portal.visit import Answer, Download, Onward, Page, Portal, Upload, Visit
 from byline.core import BylineError
@@ -177,7 +178,8 @@ def _response(answer: Answer, visit: Visit) -> Response:
     if answer.faults:
         sent = Sent(visit.path, visit.form, visit.upload is not None)
         text = refilled(text, sent, [Told(*each) for each in answer.faults])
-    return Response(text, answer.status, media_type="text/html")
+    more = ({"refresh": str(answer.refresh)} if answer.refresh else {}) | (WITH_SCRIPT if answer.script else {})
+    return Response(text, answer.status, more, media_type="text/html")
 
 
 def _keep(response: Response, request: Request, answer: Answer, fresh: str) -> None:

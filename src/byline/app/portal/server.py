@@ -20,7 +20,9 @@ from byline.app.portal import (
     mine,
     office,
     operate,
+    organisation_pages,
     papers,
+    passkey_pages,
     playground,
     public,
     records,
@@ -30,23 +32,16 @@ from byline.app.portal.accounts import open_accounts
 from byline.app.portal.doors import Doors
 from byline.app.portal.mail import Postman, Sent
 from byline.app.portal.pages import error_page, render
+from byline.app.portal.policy import HEADERS
 from byline.app.portal.settings import read_settings
 from byline.app.portal.trail import Trail
 from byline.app.portal.visit import Portal, Visit, portal_secret
 
-PAGES = (public, records, papers, signing, choices, mine, earnings, audit, office, operate, assembly, playground)
+PAGES = (public, records, papers, signing, passkey_pages, organisation_pages, choices, mine, earnings, audit, office,
+         operate, assembly, playground)  # fmt: skip
 LOG = logging.getLogger("byline.portal")
-HEADERS = {
-    "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "same-origin",
-    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-}
 _CSS = b"".join((Path(__file__).parent / name).read_bytes() for name in ("portal.css", "playground.css"))
+_SCRIPT = (Path(__file__).parent / "passkeys.js").read_bytes()
 
 
 def _now() -> datetime:
@@ -68,6 +63,7 @@ def create_app(home: Home, site: str = "http://127.0.0.1:8000", clock: Callable[
     app.state.portal, app.state.doors = portal, doors.all
     app.include_router(router(home))
     app.add_api_route("/portal.css", _style, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/passkeys.js", _script, methods=["GET"], include_in_schema=False)
     app.middleware("http")(_guarded)
     app.add_exception_handler(HTTPException, _no_page)
     app.add_exception_handler(Exception, _broken)
@@ -89,6 +85,10 @@ def mailing(app: FastAPI, told: Callable[[Sent], None]) -> AbstractContextManage
 
 async def _style(request: Request) -> Response:
     return Response(_CSS, media_type="text/css", headers={"cache-control": "public, max-age=300"})
+
+
+async def _script(request: Request) -> Response:
+    return Response(_SCRIPT, media_type="text/javascript", headers={"cache-control": "public, max-age=300"})
 
 
 async def _guarded(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:

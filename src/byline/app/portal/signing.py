@@ -6,7 +6,8 @@ from urllib.parse import urlencode
 from byline.app.portal.accounts import Person, Role, read_address
 from byline.app.portal.doors import Doors
 from byline.app.portal.mail import write_mail
-from byline.app.portal.visit import Answer, Onward, Page, Portal, Visit
+from byline.app.portal.passkey_pages import ways
+from byline.app.portal.visit import Answer, Onward, Page, Portal, Visit, inside
 from byline.core import AppError, sha256_hex
 
 
@@ -21,7 +22,10 @@ def add(doors: Doors) -> None:
 def ask(visit: Visit) -> Answer:
     if visit.person:
         return Onward("/me")
-    return Page("sign-in.html", "Sign in", {"onward": inside(visit.asked.get("onward", "")), "sent": False})
+    onward = inside(visit.asked.get("onward", "") or visit.field("onward"))
+    passkeys, organisations = ways(visit), list(visit.portal.settings.organisations.values())
+    data = {"onward": onward, "sent": False, "organisations": organisations, **passkeys}
+    return Page("sign-in.html", "Sign in", data, script=bool(passkeys["options"]))
 
 
 def send(visit: Visit) -> Answer:
@@ -58,12 +62,6 @@ def leave(visit: Visit) -> Answer:
     return Onward("/", "")
 
 
-def inside(onward: str) -> str:
-    """A page of this portal to go on to, or nothing: never another site."""
-    plain = onward.startswith("/") and not onward.startswith(("//", "/\\")) and onward.isprintable()
-    return onward if plain and len(onward) <= 1_000 and "\\" not in onward else ""
-
-
 def mail_link(portal: Portal, address: str, onward: str = "") -> Path:
     """Write the mail with a fresh link. Raises: AppError("bad-address")."""
     secret = portal.accounts.new_link(address, onward, portal.clock())
@@ -75,4 +73,4 @@ def mail_link(portal: Portal, address: str, onward: str = "") -> Path:
     return write_mail(portal.home.path / "outbox", address, "Your link to sign in", text)
 
 
-__all__ = ["Person", "add", "inside", "mail_link"]
+__all__ = ["Person", "add", "mail_link"]

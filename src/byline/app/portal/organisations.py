@@ -1,0 +1,273 @@
+"""Organisations vouch for their people: OpenID Connect, authorisation code flow with PKCE.
+
+Of a token nothing is believed before its signature, issuer, audience, age and nonce were checked. Sources: OpenID
+Connect Core 1.0, 3.1.2 and 3.1.3.7, and Discovery 1.0; RFC 7636 (PKCE); RFC 9207 (which issuer answers).
+"""
+
+import json
+import ssl
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from threading import Lock
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import httpx
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from byline.app.portal.accounts import Role, read_address
+from byline.app.portal.settings import Organisation, secure
+from byline.core import AppError
+
+# Signatures by a private key of the organisation. Never "none", and never HS256, whose key the client knows as well.
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "Ed25519")
+LEEWAY = 60  # seconds that clocks may differ
+OLDEST = 10 * 60  # seconds since a token was made
+KEPT = 60 * 60  # seconds for which its settings and keys are believed to stay the same
+TIMEOUT = httpx.Timeout(10, connect=5)
+MOST_BYTES = 1_000_000
+_FIELDS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+
+
+@dataclass(frozen=True)
+class Vouched:
+    """Whom an organisation vouches for: `subject` is its own lasting number for this person."""
+
+    subject: str
+    email: str
+    roles: frozenset[Role]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What an organisation says of its addresses and keys, and until when we believe it without asking again."""
+
+    told: Mapping[str, Any]
+    keys: KeySet
+    until: int
+
+
+@dataclass
+class Provider:
+    """One organisation's sign-in, as we speak to it. Not tied to a visit; may be used by many at once."""
+
+    organisation: Organisation
+    clock: Callable[[], float]
+    _known: Known | None = None
+    _lock: Lock = field(default_factory=Lock)
+
+    # --- going there --------------------------------------------------------------------------------------------
+
+    def address(self, back: str, state: str, nonce: str, verifier: str) -> str:
+        """Where the browser is sent. Raises: AppError("organisation-away")."""
+        asked = {
+            "response_type": "code",
+            "client_id": self.organisation.client,
+            "redirect_uri": back,
+            "scope": "openid email",
+            "state": state,
+            "nonce": nonce,
+            "code_challenge": _b64(sha256(verifier.encode()).digest()),
+            "code_challenge_method": "S256",
+        }
+        start = str(self._read().told["authorization_endpoint"])
+        return f"{start}{'&' if '?' in start else '?'}{urlencode(asked)}"
+
+    # --- coming back --------------------------------------------------------------------------------------------
+
+    def vouched(self, answer: Mapping[str, str], back: str, nonce: str, verifier: str) -> Vouched:
+        """Whom it vouches for. `answer`: what the browser brought back.
+
+        Raises: AppError("organisation-refused") with what does not hold, AppError("organisation-away").
+        """
+        known = self._read()
+        said = answer.get("iss", "")
+        if said != self.organisation.issuer and (said or known.told.get(_ISS)):
+            raise self._refused("another organisation answers than the one that was asked")
+        if "error" in answer or not answer.get("code"):
+            raise self._refused("it did not sign you in")
+        given = self._code(known, answer["code"], back, verifier)
+        claims = self._claims(known, given.get("id_token"), nonce)
+        if "email" not in claims and isinstance(given.get("access_token"), str):
+            claims = self._more(known, given["access_token"], claims)
+        return self._vouched(claims)
+
+    def _vouched(self, claims: Mapping[str, Any]) -> Vouched:
+        if claims.get("email_verified") is not True:
+            raise self._refused("it has not checked that the e-mail address is yours")
+        try:
+            email = read_address(str(claims.get("email", "")))
+        except AppError as fault:
+            raise self._refused("it names no e-mail address") from fault
+        if email.rpartition("@")[2] not in self.organisation.domains:
+            raise self._refused("it may not vouch for addresses like yours here")
+        return Vouched(str(claims["sub"]), email, self._roles(claims))
+
+    def _roles(self, claims: Mapping[str, Any]) -> frozenset[Role]:
+        """From the mapping alone: what the token calls a role is none here unless it stands there."""
+        groups = _groups(claims, self.organisation.claim)
+        return frozenset(role for role, named in self.organisation.groups.items() if groups & named)
+
+    # --- tokens -------------------------------------------------------------------------------------------------
+
+    def _code(self, known: Known, code: str, back: str, verifier: str) -> Mapping[str, Any]:
+        sent = {"grant_type": "authorization_code", "code": code, "redirect_uri": back, "code_verifier": verifier}
+        client, secret = self.organisation.client, self.organisation.secret
+        ways = known.told.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        if secret and "client_secret_basic" in ways:
+            login = httpx.BasicAuth(quote(client, safe=""), quote(secret, safe=""))
+            return self._ask("POST", str(known.told["token_endpoint"]), data=sent, auth=login)
+        sent |= {"client_id": client} | ({"client_secret": secret} if secret else {})
+        return self._ask("POST", str(known.told["token_endpoint"]), data=sent)
+
+    def _claims(self, known: Known, token: Any, nonce: str) -> Mapping[str, Any]:
+        """Of the ID token, checked (OpenID Connect Core, 3.1.3.7)."""
+        if not isinstance(token, str):
+            raise self._refused("it sent no token")
+        try:
+            claims = jwt.decode(token, self._keys_for(known, token), algorithms=list(ALGORITHMS)).claims
+        except (JoseError, ValueError, TypeError, KeyError) as fault:
+            raise self._refused("its token is not signed by one of its keys") from fault
+        fault_found = self._fault(claims, nonce)
+        if fault_found:
+            raise self._refused(fault_found)
+        return claims
+
+    def _fault(self, claims: Mapping[str, Any], nonce: str) -> str:
+        now, audience, client = self.clock(), claims.get("aud"), self.organisation.client
+        meant = audience if isinstance(audience, list) else [audience]
+        if claims.get("iss") != self.organisation.issuer:
+            return "its token is of another issuer"
+        if client not in meant or (len(meant) > 1 and claims.get("azp") != client):
+            return "its token is meant for another site"
+        if claims.get("azp", client) != client:
+            return "its token was given to another site"
+        if not _number(claims.get("exp")) or claims["exp"] <= now - LEEWAY:
+            return "its token has run out"
+        if not _number(claims.get("iat")) or not now - OLDEST - LEEWAY <= claims["iat"] <= now + LEEWAY:
+            return "its token is not of this moment"
+        if not _number(claims.get("nbf", 0)) or claims.get("nbf", 0) > now + LEEWAY:
+            return "its token is not valid yet"
+        if claims.get("nonce") != nonce:
+            return "its token is for another visit"
+        subject = claims.get("sub")
+        return "" if isinstance(subject, str) and 0 < len(subject) <= 255 else "its token names nobody"
+
+    def _more(self, known: Known, access: str, claims: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Some keep the address out of the token and tell it when they are asked with it (Core, 5.3)."""
+        address = known.told.get("userinfo_endpoint")
+        if not isinstance(address, str) or not secure(address):
+            return claims
+        more = self._ask("GET", address, headers={"authorization": f"Bearer {access}"})
+        if more.get("sub") != claims["sub"]:
+            raise self._refused("it tells of somebody else than its token")
+        return {**more, **claims}
+
+    # --- what it says of itself ---------------------------------------------------------------------------------
+
+    def _read(self) -> Known:
+        with self._lock:
+            if self._known is None or self._known.until <= self.clock():
+                self._known = self._fetch()
+            return self._known
+
+    def _fetch(self) -> Known:
+        issuer = self.organisation.issuer
+        told = self._ask("GET", f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+        if told.get("issuer") != issuer:
+            raise self._away("it calls itself otherwise than portal.toml does")
+        for name in _FIELDS:
+            if not isinstance(told.get(name), str) or not secure(told[name]):
+                raise self._away(f"its {name} is missing or without TLS")
+        return Known(told, self._keys(str(told["jwks_uri"])), int(self.clock()) + KEPT)
+
+    def _keys(self, address: str) -> KeySet:
+        """Only public keys that sign: a shared secret in that list would be everybody's."""
+        told = self._ask("GET", address).get("keys")
+        good = [each for each in told if isinstance(each, dict) and each.get("kty") in ("RSA", "EC", "OKP")
+                and each.get("use", "sig") == "sig"] if isinstance(told, list) else []  # fmt: skip
+        try:
+            return KeySet.import_key_set({"keys": good})
+        except (JoseError, ValueError, TypeError, KeyError) as fault:
+            raise self._away("its keys cannot be read") from fault
+
+    def _keys_for(self, known: Known, token: str) -> KeySet:
+        """An unknown key may be a new one: they are asked for once more, at most once a minute."""
+        try:
+            name = jwt_header(token).get("kid")
+        except ValueError:
+            return known.keys
+        if name is None or any(key.kid == name for key in known.keys.keys):
+            return known.keys
+        with self._lock:
+            if self._known is known and known.until - KEPT + 60 <= self.clock():
+                self._known = self._fetch()
+            return self._known.keys if self._known else known.keys
+
+    def _ask(self, method: str, address: str, **more: Any) -> Mapping[str, Any]:
+        """One request without redirects, of bounded size, whose answer is a JSON object."""
+        try:
+            context: Any = ssl.create_default_context(cafile=self.organisation.ca_file)
+            with (
+                httpx.Client(verify=context, timeout=TIMEOUT, headers={"accept": "application/json"}) as client,
+                client.stream(method, address, **more) as answer,
+            ):
+                content = b""
+                for part in answer.iter_bytes():
+                    content += part
+                    if len(content) > MOST_BYTES:
+                        raise self._away("its answer is too long")
+                status = answer.status_code
+            told = json.loads(content)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, RecursionError) as fault:
+            raise self._away(type(fault).__name__) from fault
+        if status in (400, 401, 403) and method == "POST":
+            raise self._refused("it did not accept the way back from its sign-in")
+        if status != 200 or not isinstance(told, dict):
+            raise self._away(f"it answers {status}")
+        return told
+
+    def _away(self, why: str) -> AppError:
+        says = f"{self.organisation.name} cannot be asked now ({why})"
+        return AppError("organisation-away", says, "try again later, or sign in by mail")
+
+    def _refused(self, why: str) -> AppError:
+        says = f"{self.organisation.name} does not vouch for you: {why}"
+        return AppError("organisation-refused", says, "try again, sign in by mail, or ask whoever runs this portal")
+
+
+_ISS = "authorization_response_iss_parameter_supported"
+
+
+def jwt_header(token: str) -> Mapping[str, Any]:
+    """What a token says of itself, unproven. Raises: ValueError."""
+    import base64
+
+    text = token.partition(".")[0]
+    told = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    if not isinstance(told, dict):
+        raise ValueError("no header")
+    return told
+
+
+def _groups(claims: Mapping[str, Any], name: str) -> frozenset[str]:
+    """The claim of this name, else what lies inside others by a name with dots."""
+    value: Any = claims.get(name)
+    if value is None:
+        value = claims
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+    found = [value] if isinstance(value, str) else value
+    return frozenset(each for each in found if isinstance(each, str)) if isinstance(found, list) else frozenset()
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _b64(content: bytes) -> str:
+    return urlsafe_b64encode(content).rstrip(b"=").decode("ascii")
