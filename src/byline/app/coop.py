@@ -155,6 +155,13 @@ def step(
         sha256 = sha256_hex(evidence.read_bytes())
     except OSError as fault:
         raise AppError("no-file", f"{evidence}: {fault.strerror}", "name the document that shows who it is") from fault
+    return record_step(coop, name, what, kind, sha256, decided_by, effective, today)
+
+
+def record_step(
+    coop: Coop, name: str, what: Step, kind: MemberClass, sha256: str, decided_by: str, effective: date, today: date
+) -> tuple[Membership, bool]:
+    """The same, with the SHA-256 of the evidence."""
     made = Membership(coop.record.id, coop.party(name), what, kind, effective, decided_by, sha256)
     return made, coop.book.admit(made, today)
 
