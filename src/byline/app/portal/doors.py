@@ -4,6 +4,7 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
@@ -158,13 +159,20 @@ def _refused(door: Door, visit: Visit, request: Request) -> Answer | None:
 def _answer(doors: Doors, door: Door, handler: Handler, visit: Visit) -> Answer:
     try:
         if door.changes:
-            with visit.portal.writing:  # one change at a time: the log and the journal have one writer
+            with visit.portal.writing, _announced(door, visit):  # one change at a time: log and journal have one writer
                 return handler(visit)
         return handler(visit)
     except BylineError as fault:
         LOG.info("%s %s: %s", door.method, door.path, fault.code)  # the code alone: the words can be the visitor's
         again = doors.again(door, visit, fault) if door.method == "POST" else None
         return again or error_page(fault.code, fault=fault)
+
+
+def _announced(door: Door, visit: Visit) -> AbstractContextManager[None]:
+    """Whoever is signed in is about to change something, which then has a line of the trail, come what may."""
+    if visit.person is None:
+        return nullcontext()
+    return visit.portal.trail.intending(visit.person.id, f"{door.method} {door.path}", visit.now)
 
 
 def _response(answer: Answer, visit: Visit) -> Response:

@@ -17,19 +17,23 @@ from byline.app.portal import (
     audit,
     choices,
     earnings,
+    income,
     mine,
     office,
     operate,
     organisation_pages,
     papers,
     passkey_pages,
+    payouts,
     playground,
     public,
     records,
     signing,
+    tasks,
 )
 from byline.app.portal.accounts import open_accounts
 from byline.app.portal.doors import Doors
+from byline.app.portal.intents import Intents
 from byline.app.portal.mail import Postman, Sent
 from byline.app.portal.pages import error_page, render
 from byline.app.portal.policy import HEADERS
@@ -37,8 +41,25 @@ from byline.app.portal.settings import read_settings
 from byline.app.portal.trail import Trail
 from byline.app.portal.visit import Portal, Visit, portal_secret
 
-PAGES = (public, records, papers, signing, passkey_pages, organisation_pages, choices, mine, earnings, audit, office,
-         operate, assembly, playground)  # fmt: skip
+PAGES = (
+    public,
+    records,
+    papers,
+    signing,
+    passkey_pages,
+    organisation_pages,
+    choices,
+    mine,
+    earnings,
+    audit,
+    office,
+    operate,
+    income,
+    tasks,
+    payouts,
+    assembly,
+    playground,
+)
 LOG = logging.getLogger("byline.portal")
 _CSS = b"".join((Path(__file__).parent / name).read_bytes() for name in ("portal.css", "playground.css"))
 _SCRIPT = (Path(__file__).parent / "passkeys.js").read_bytes()
@@ -54,7 +75,9 @@ def create_app(home: Home, site: str = "http://127.0.0.1:8000", clock: Callable[
     accounts = open_accounts(home.journal.engine)
     for shared in ("registry", "notices", "key", "log"):  # made once, before requests come side by side
         getattr(home, shared)
-    portal = Portal(home, accounts, Trail(accounts.engine, home.log), site.rstrip("/"),
+    trail = Trail(accounts.engine, home.log, Intents(accounts.engine, home.path / "alive"))
+    trail.finish(clock())
+    portal = Portal(home, accounts, trail, site.rstrip("/"),
                     portal_secret(home.path / "keys"), clock, read_settings(home.path))  # fmt: skip
     app = FastAPI(title="Byline", docs_url=None, redoc_url=None, openapi_url=None)
     doors = Doors(app, portal)
@@ -74,6 +97,7 @@ def warm(app: FastAPI) -> None:
     """Make ready what the first visitor would else wait for: the indexes of texts, pictures and sounds."""
     portal: Portal = app.state.portal
     public.indexed(portal, portal.fresh())
+    public.media_ready(portal, portal.fresh())
 
 
 def mailing(app: FastAPI, told: Callable[[Sent], None]) -> AbstractContextManager[object]:
@@ -97,7 +121,6 @@ async def _guarded(request: Request, call: Callable[[Request], Awaitable[Respons
     response = await call(request)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-    public.media_ready(portal, portal.fresh())
     response.headers.setdefault("cache-control", "no-store")
     if request.url.scheme == "https":
         response.headers.setdefault("strict-transport-security", "max-age=31536000")
