@@ -5,6 +5,7 @@ from typing import Any
 
 from byline.app.notice_steps import Step, change
 from byline.app.notice_view import told
+from byline.app.portal import lawbook
 from byline.app.portal.accounts import Role
 from byline.app.portal.choices import HISTORY, WORDS, about
 from byline.app.portal.dealing import waiting
@@ -28,6 +29,7 @@ def add(doors: Doors) -> None:
     doors.page("GET", "/office/notices/{notice}", Role.OFFICER)(notice)
     doors.page("POST", "/office/notices/{notice}", Role.OFFICER)(decide)
     doors.page("POST", "/office/questions/{question}", Role.OFFICER, back="/office")(answer)
+    lawbook.add(doors)
 
 
 def show(visit: Visit) -> Answer:
