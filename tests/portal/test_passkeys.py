@@ -1,7 +1,9 @@
 """Passkeys: made, used, renamed, removed; in a real browser with its own authenticator; and every lie refused."""
 
+import contextlib
 import json
 import re
+import shutil
 import socket
 import threading
 import time
@@ -245,12 +247,9 @@ def test_whatever_a_browser_sends_is_a_passkey_or_refused(sent):
 # --- in a browser with an authenticator of its own ------------------------------------------------------------------
 
 
-@pytest.fixture
-def local(made, tmp_path):
+@contextlib.contextmanager
+def listening(home):
     """A portal at http://localhost, where browsers make passkeys."""
-    import shutil
-
-    home = Home.open(shutil.copytree(made, tmp_path / "local"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     app = create_app(home, f"http://localhost:{port}")
@@ -259,9 +258,17 @@ def local(made, tmp_path):
     thread.start()
     while not server.started:
         time.sleep(0.02)
-    yield app
-    server.should_exit = True
-    thread.join(10)
+    try:
+        yield app
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture
+def local(made, tmp_path):
+    with listening(Home.open(shutil.copytree(made, tmp_path / "local"))) as app:
+        yield app
 
 
 def enter_by_link(app, page, email):
