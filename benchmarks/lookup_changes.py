@@ -103,15 +103,27 @@ def pictures(folder, most=None):
         if not name or name in found:
             continue
         try:
-            image = Image.open(path).convert("RGB")
+            image = on_white(Image.open(path))
         except (OSError, ValueError):
             continue
         image.thumbnail((1024, 1024))
-        if min(image.size) >= 300:
+        if min(image.size) >= 300 and not_blank(image):
             found[name] = stored(image, "PNG")
         if len(found) == most:
             break
     return found
+
+
+def on_white(image):
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    seen = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB")
+
+
+def not_blank(image):
+    """A picture of one colour is nobody's: no search can tell it from another."""
+    return max(band.std() for band in np.moveaxis(np.asarray(image.resize((16, 16)), float), 2, 0)) > 2
 
 
 def picture_name(path):

@@ -1,11 +1,14 @@
 """byline lookup of pictures and sounds against a folder."""
 
 import random
+import shutil
 import wave
 
+import media_files
 import pytest
-from PIL import Image, ImageDraw
-from tiny_project import byline
+from media_files import picture, song, stored
+from PIL import Image, ImageDraw, ImageOps
+from tiny_project import byline, write_csv
 
 
 @pytest.fixture
@@ -53,3 +56,120 @@ def test_sound_without_the_program_is_an_error(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     ran = byline("lookup", tmp_path / "s.wav", "--against", folder)
     assert ran.code == 1 and "lookup-missing" in ran.err and "not found" in ran.err
+
+
+# --- a project's own works
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A project of pictures, a song and a text; Ben has said no; the list holds what may train."""
+    files, home = tmp_path_factory.mktemp("files"), tmp_path_factory.mktemp("project") / "home"
+    (files / "text.txt").write_text("FORM follows function, said somebody, and nobody after that could make it unsaid.")
+    rows = [*media_files.rows(files), ["text.txt", "A text", "Ada Moore", "author", "2020-01-01", "", "CC0-1.0"]]
+    write_csv(files / "works.csv", media_files.HEAD, *rows)
+    write_csv(
+        files / "no.csv",
+        ["contributor", "title", "effective", "recorded", "reason"],
+        ["Ben Okoro", "", "2026-01-01", "2026-01-01", ""],
+    )
+    assert byline("register", files / "works.csv", "--opt-outs", files / "no.csv", "--home", home).code == 0
+    assert byline("freeze", "--home", home).code == 0
+    return home
+
+
+@pytest.fixture
+def home(made, tmp_path):
+    return shutil.copytree(made, tmp_path / "home")
+
+
+def ask(home, tmp_path, content):
+    (tmp_path / "query").write_bytes(content)
+    return byline("lookup", tmp_path / "query", "--home", home, "--json").last
+
+
+def test_a_part_of_a_registered_picture_is_found_without_a_folder(home, tmp_path):
+    crop = stored(ImageOps.mirror(picture(1).crop((60, 40, 340, 260))), "JPEG", quality=70)
+    told = ask(home, tmp_path, crop)
+    (match,) = told["matches"]
+    assert told["verdict"] == "found" and (match["title"], match["contributor"]) == ("Harbour", "Ada Moore")
+    assert match["listed"] and not match["opted_out"] and "mirrored" in match["says"] and "51 %" in match["says"]
+    assert told["scope"] == {"works": 4, "listed": 2, "opted_out": 1, "not_searched": []}
+    assert "“Harbour” by Ada Moore" in told["says"] and "on a list of works that may train" in told["says"]
+
+
+def test_an_opted_out_work_is_found_and_marked(home, tmp_path):
+    told = ask(home, tmp_path, stored(picture(2), "JPEG", quality=40))
+    assert told["matches"][0]["opted_out"] and not told["matches"][0]["listed"]
+    assert "has said no to training" in told["says"]
+
+
+def test_the_same_file_is_found_however_plain_it_is(home, tmp_path):
+    plain = Image.new("RGB", (80, 80), "navy")
+    told = ask(home, tmp_path, stored(plain))
+    assert [match["title"] for match in told["matches"]] == ["Blue"] and "byte for byte" in told["says"]
+    assert ask(home, tmp_path, stored(plain.resize((90, 90))))["verdict"] == "too-plain"
+
+
+def test_another_picture_is_not_found_with_what_was_searched(home, tmp_path):
+    told = ask(home, tmp_path, stored(picture(9)))
+    assert told["verdict"] == "not-found" and "Searched: 4 pictures" in told["says"] and told["measured"]["recalls"]
+
+
+@pytest.mark.skipif(shutil.which("fpcalc") is None, reason="fpcalc is not installed")
+def test_a_clip_of_a_registered_song_is_found(home, tmp_path):
+    told = ask(home, tmp_path, song(1, start=4))
+    (match,) = told["matches"]
+    assert match["title"] == "Evening song" and "from second 4 of the work" in match["says"]
+    assert ask(home, tmp_path, song(7))["verdict"] == "not-found"
+
+
+def test_the_index_is_added_to_and_told(home, tmp_path):
+    told = byline("index", "--check", "--home", home, "--json").last
+    assert told["pictures"]["works"] == 4 and told["pictures"]["added"] == 4 and told["works"]["works"] == 1
+    assert byline("index", "--home", home, "--json").last["pictures"]["added"] == 0
+    (tmp_path / "new.png").write_bytes(stored(picture(5)))
+    (tmp_path / "broken.png").write_bytes(stored(picture(6))[:200])
+    for number, name in enumerate(("new.png", "broken.png")):
+        catalogue = write_csv(
+            tmp_path / f"{number}.csv",
+            media_files.HEAD,
+            [name, name, "Dov Lind", "author", "2020-01-01", "", ""],
+        )
+        assert byline("register", catalogue, "--home", home).code == 0
+    told = ask(home, tmp_path, stored(picture(5).resize((200, 150))))
+    assert told["matches"][0]["title"] == "new.png" and not told["matches"][0]["listed"]
+    assert told["scope"]["not_searched"] == ["broken.png"] and "were not searched: broken.png" in told["says"]
+    segment = next((home / "lookup" / "pictures").glob("segment-*"))
+    (segment / "segment.json").write_text("{}")
+    assert "bad-index" in byline("lookup", tmp_path / "query", "--home", home).err
+    assert byline("index", "--again", "--home", home, "--json").last["pictures"]["added"] == 5
+
+
+def test_no_pictures_and_no_program_are_no_no(made, home, tmp_path, monkeypatch):
+    (tmp_path / "none").mkdir()
+    (tmp_path / "text.txt").write_text("Some words of a text that somebody wrote for this very test, and no other.")
+    catalogue = write_csv(
+        tmp_path / "works.csv", media_files.HEAD, ["text.txt", "T", "Ada Moore", "author", "2020-01-01", "", "CC0-1.0"]
+    )
+    assert byline("register", catalogue, "--home", tmp_path / "bare").code == 0
+    told = ask(tmp_path / "bare", tmp_path, stored(picture(1)))
+    assert told["verdict"] == "nothing-searched" and told["says"].startswith("No answer")
+    (tmp_path / "song.wav").write_bytes(song(1))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    ran = byline("lookup", tmp_path / "song.wav", "--home", home)
+    assert ran.code == 1 and "lookup-missing" in ran.err and "not found" in ran.err
+
+
+def test_a_copy_of_a_picture_is_refused_and_a_text_model_gets_no_pictures(home, tmp_path):
+    (tmp_path / "copy.png").write_bytes(stored(picture(1)))
+    catalogue = write_csv(
+        tmp_path / "works.csv", media_files.HEAD, ["copy.png", "Mine", "Eve Fox", "author", "2021-01-01", "", "CC0-1.0"]
+    )
+    assert byline("register", catalogue, "--home", home).code == 0
+    found = byline("check", "--home", home, "--json").last
+    (mine,) = [each for each in found["refused"] if "Harbour" in each["because"]]
+    assert mine["rule"] == "near-copy" and mine["because"].startswith("It is the same file as 'Harbour'")
+    ran = byline("train", "--effort", "tiny", "--home", home)
+    assert ran.code == 1 and "no-text" in ran.err and "byline freeze --kind text" in ran.err
+    assert byline("freeze", "--kind", "text", "--home", home, "--json").last["works"] == 1

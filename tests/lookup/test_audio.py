@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from byline.core import LookupFault, WorkId
-from byline.lookup import AudioIndex, AudioMatch, audio
+from byline.lookup import SOUNDS, AudioIndex, AudioMatch, MediaFolder, MediaFormat, audio, prints_of
 from byline.lookup.audio import LEAST, NEAR_PPM
 
 
@@ -56,15 +56,15 @@ def test_other_songs_and_too_much_wear_are_not_found(searched):
     assert searched(worn(works[0], 0.35), works) == [] and 0.3 > NEAR_PPM / 1e6
 
 
-def test_kept_and_read_again(tmp_path, searched):
-    index = AudioIndex([WorkId("work:0"), WorkId("work:1")], [prints(0), prints(1, 50)])
-    index.save(tmp_path / "sounds.npz")
-    again = AudioIndex.load(tmp_path / "sounds.npz")
-    assert again.works == index.works and (again._prints[1] == index._prints[1]).all()
-    (tmp_path / "sounds.npz").write_bytes(b"PK")
-    with pytest.raises(LookupFault) as fault:
-        AudioIndex.load(tmp_path / "sounds.npz")
-    assert fault.value.code == "bad-index"
+def test_kept_and_mapped_again(tmp_path, searched, monkeypatch):
+    made = {"00" * 32: prints(0), "11" * 32: prints(1, 50)}
+    form = MediaFormat("test/1", lambda content, name: made[name], SOUNDS.lay_out, "bad-audio")
+    folder = MediaFolder(tmp_path / "sounds", form)
+    folder.add(made, lambda key: b"")
+    again = AudioIndex.of(MediaFolder(tmp_path / "sounds", form))
+    assert again.works == list(made) and all((a == b).all() for a, b in zip(again._prints, made.values(), strict=True))
+    (found,) = again.matches(made["00" * 32][40:120])
+    assert found.work == "00" * 32 and found.differing_ppm == 0
 
 
 def test_without_the_program_it_is_said(tmp_path, monkeypatch):
@@ -96,3 +96,7 @@ def test_real_sound(tmp_path):
         assert fault.value.code == "bad-audio"
     with pytest.raises(LookupFault, match="too short"):
         index.search(song(tmp_path / "short.wav", 1, 2))
+    with pytest.raises(LookupFault) as fault:
+        prints_of(b"ID3\3 no sound", "the sound")
+    assert "the sound" in fault.value.message and "/tmp" not in fault.value.message
+    assert (prints_of((tmp_path / "query.wav").read_bytes(), "x") == audio.fingerprints(tmp_path / "query.wav")).all()

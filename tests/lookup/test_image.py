@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from byline.core import LookupFault, WorkId
-from byline.lookup import ImageIndex, ImageMatch
+from byline.lookup import PICTURES, ImageIndex, ImageMatch, MediaFolder, read_image
 
 
 def picture(seed, side=420):
@@ -60,17 +60,62 @@ def test_a_flat_picture_is_like_nothing(index):
         assert other.search(stored(Image.new("RGB", (300, 100), "white"))) == []
 
 
-def test_kept_and_read_again(index, tmp_path):
-    index.save(tmp_path / "images.npz")
-    again = ImageIndex.load(tmp_path / "images.npz")
+def test_a_part_is_told_with_its_place_its_turn_and_its_size(index):
+    whole = picture(2)
+    (found,) = index.search(stored(ImageOps.mirror(whole.crop((60, 45, 300, 225)))))
+    lies = found.alignment
+    assert found.mirrored and abs(lies.degrees) <= 1 and lies.query_ppm > 950_000
+    assert abs(lies.work_ppm / 1e6 - (240 * 180) / (whole.width * whole.height)) < 0.03
+    left, top = min(lies.corners[::2]) * whole.width / 1e6, min(lies.corners[1::2]) * whole.height / 1e6
+    assert abs(left - 60) < 6 and abs(top - 45) < 6
+    canvas = Image.new("RGB", (900, 900), "grey")
+    canvas.paste(whole.rotate(-20), (100, 200))
+    (found,) = index.search(stored(canvas))
+    assert abs(found.alignment.degrees - 20) <= 1 and found.alignment.query_ppm < 300_000
+    assert found.alignment.work_ppm > 950_000 and not found.mirrored
+
+
+def test_a_plain_picture_is_found_by_its_look_and_one_of_a_single_colour_never():
+    slope = Image.linear_gradient("L").resize((300, 200))
+    plain = Image.merge("RGB", (slope, slope.point(lambda v: v // 2), slope.point(lambda v: 255 - v)))
+    index = ImageIndex.build(
+        [(WorkId("work:slope"), stored(plain)), (WorkId("work:flat"), stored(Image.new("RGB", (90, 90), "red")))]
+    )
+    for change in (plain, plain.resize((150, 100)), ImageOps.flip(plain)):
+        (found,) = index.search(stored(change, "JPEG", quality=60))
+        assert (found.work, found.by) == ("work:slope", "look")
+    assert found.turned
+    assert index.search(stored(ImageOps.invert(plain))) == []
+    assert index.search(stored(Image.new("RGB", (90, 90), "red"))) == []
+
+
+def test_a_shortlist_finds_what_all_pictures_would(index):
+    every = ImageIndex.build(((WorkId(f"work:{seed}"), stored(picture(seed))) for seed in range(12)), shortlist=99)
+    few = ImageIndex(every.works, every._blocks, shortlist=2)
+    for seed in (0, 5, 11):
+        query = stored(picture(seed).crop((90, 60, 390, 280)))
+        assert few.search(query) == every.search(query) != []
+
+
+def test_transparency_is_white_and_a_bomb_is_not_unpacked():
+    clear = Image.new("RGBA", (40, 40), (255, 0, 0, 0))
+    assert read_image(stored(clear), "x").min() == 255
+    bomb = stored(Image.new("1", (8_000, 8_000)))
+    assert len(bomb) < 200_000
+    with pytest.raises(LookupFault, match="too many"):
+        read_image(bomb, "x", 50_000_000)
+
+
+def test_kept_and_mapped_again(index, tmp_path):
+    contents = {f"{seed:064x}": stored(picture(seed)) for seed in range(4)}
+    folder = MediaFolder(tmp_path / "pictures", PICTURES)
+    assert folder.add(contents, contents.__getitem__) == 4 and folder.problems() == []
+    again = ImageIndex.of(MediaFolder(tmp_path / "pictures", PICTURES))
     query = stored(picture(1).crop((50, 50, 350, 300)))
-    assert again.search(query) == index.search(query) and again.works == index.works
-    (tmp_path / "images.npz").write_bytes((tmp_path / "images.npz").read_bytes()[:-200])
-    with pytest.raises(LookupFault) as fault:
-        ImageIndex.load(tmp_path / "images.npz")
-    assert fault.value.code == "bad-index"
-    ImageIndex([], []).save(tmp_path / "none.npz")
-    assert ImageIndex.load(tmp_path / "none.npz").search(query) == []
+    (found,), (expected,) = again.search(query), index.search(query)
+    assert found.work == f"{1:064x}" and found.alignment == expected.alignment
+    empty = ImageIndex.of(MediaFolder(tmp_path / "none", PICTURES))
+    assert empty.search(query) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"text", stored(picture(0))[:200], b"\x89PNG\r\n\x1a\n" + b"\0" * 50])

@@ -16,7 +16,7 @@ from byline.core import AppError
 from byline.registry import MEDIA, content_kind
 
 Told = dict[str, Any]
-MOST_PIXELS, MOST_SECONDS = 200_000_000, 3600  # that are read of one's own file
+MOST_PIXELS, MOST_SECONDS = 170_000_000, 3600  # that are read of one's own file
 SHOWN = 400  # characters of a quotation
 
 

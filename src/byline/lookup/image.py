@@ -34,6 +34,7 @@ from byline.lookup.visual_words import Shortlist, words_of
 
 NEAR_BITS = 31  # of 256 may differ: the bound that PDQ's authors give
 SHORTLIST = 64  # pictures whose features are compared with the query, and as many with its mirror image
+PLAIN = 70  # PDQ's quality below which the looks are compared too: re-encoding moves a quality by some
 NEAR_LOOK = 5.0  # levels of 255, the mean difference of two looks that are the same plain picture
 LEAST_CONTRAST = 8.0  # levels of 255 by which a look must vary: a single colour is like any other
 
@@ -105,8 +106,10 @@ class ImageIndex:
 
     def _whole(self, pixels: Any) -> dict[int, ImageMatch]:
         positions, quality = dihedral_hashes(pixels)
-        if quality < POOR:
-            return dict(self._by_look(look_of(pixels)))
+        found = dict(self._by_look(look_of(pixels))) if quality < PLAIN else {}
+        return found | (self._by_hash(positions) if quality >= POOR else {})
+
+    def _by_hash(self, positions: Bytes) -> dict[int, ImageMatch]:
         bits_8N = np.bitwise_count(positions[:, None, :] ^ self._hashes_N[None]).sum(-1)
         near = np.flatnonzero((bits_8N.min(0) <= NEAR_BITS) & (self._qualities_N >= POOR))
         return {int(n): self._match(n, "hash", int(bits_8N[:, n].min()), bool(bits_8N[:, n].argmin())) for n in near}
@@ -116,7 +119,7 @@ class ImageIndex:
         if look.std(axis=(0, 1)).max() < LEAST_CONTRAST:
             return
         turns = [np.rot90(each, k) for each in (look, look[:, ::-1]) for k in range(4)]
-        plain = np.flatnonzero(self._qualities_N < POOR)
+        plain = np.flatnonzero(self._qualities_N < PLAIN)
         looks = self._looks_N[plain].astype(np.int16)
         far_8N = np.array([np.abs(looks - turn.astype(np.int16)).mean((1, 2, 3)) for turn in turns])
         for at in np.flatnonzero(far_8N.min(0) <= NEAR_LOOK):

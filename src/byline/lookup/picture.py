@@ -12,13 +12,14 @@ from byline.lookup.build import library
 
 POOR = 50  # PDQ's quality (0..100) below which a hash says little: flat or blank pictures
 FEATURES = 500
+CONTRAST = 0.01  # of a detail: a quarter of what SIFT's author gives, for wallpapers and skies have few stronger ones
 SIDE = 640  # pixels of the longer side when features are taken
 READ_SIDE = 1280  # pixels of the longer side that are kept of a larger picture
 LOOK = 16  # pixels a side of the small picture that plain ones are compared by
 RATIO = 0.75  # Lowe's test
 INLIERS = 16  # matched features that agree on one place, size and turn
 SPREAD = 0.01  # of the query's area that they must span: a logo or a line of text matches anywhere
-PIXELS = 200_000_000  # more are refused, before any is unpacked
+PIXELS = 170_000_000  # more are refused, before any is unpacked
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -112,7 +113,8 @@ def local_features(pixels: Any) -> Features:
     scale = SIDE / max(grey.shape)
     size = tuple(max(1, round(side * scale)) for side in grey.shape[::-1])
     grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    points, descriptors = cv2.SIFT_create(nfeatures=FEATURES).detectAndCompute(grey, None)
+    finder = cv2.SIFT_create(nfeatures=FEATURES, contrastThreshold=CONTRAST)
+    points, descriptors = finder.detectAndCompute(grey, None)
     shape = np.array(size, np.float32)
     if descriptors is None:
         return Features(np.empty((0, 2), np.float32), np.empty((0, 128), np.uint8), shape)
