@@ -59,7 +59,7 @@ def _row(visit: Visit, matter: Matter) -> dict[str, Any]:
 def _asks(visit: Visit, matter: Matter) -> bool:
     """Whether it waits for this person's answer."""
     if matter.kind is MatterKind.SPLIT:
-        return bool(sharing.told(visit, matter)["may_answer"])
+        return bool(sharing.told(visit, matter)["asks"])
     against = matter.kind is MatterKind.DISPUTE and matter.body["party"] == visit.me.party
     return is_open(matter) and against and not any(done.person == visit.me.id for done in matter.steps)
 

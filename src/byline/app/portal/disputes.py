@@ -14,6 +14,7 @@ from byline.app.portal.audit import account_name
 from byline.app.portal.doors import Doors
 from byline.app.portal.fields import day_field, document_field, percent_field
 from byline.app.portal.matters import Matter, MatterKind, is_open, matters_of, name_of, people_of, refuse_closed, step
+from byline.app.portal.pages import day as day_words
 from byline.app.portal.sharing import division
 from byline.app.portal.visit import Answer, Onward, Page, Visit
 from byline.core import PPM, AppError, PartyId, WorkId, canonical_json, sha256_hex
@@ -112,9 +113,13 @@ def claim(visit: Visit) -> Answer:
     }
     matter = matters_of(visit).open(MatterKind.DISPUTE, visit.me.id, work, body, visit.now)
     title, whose = visit.home.works[work].title, name_of(visit.home, party)
-    says = f"{by} claims {ppm / 10_000:g} % of “{title}” out of the share of {whose}, from {since} on."
+    says = f"{by} claims {_percent(ppm)} of “{title}” out of the share of {whose}, from {day_words(since)} on."
     step(visit, matter, "claimed", says, by=by)
     return Onward(f"/matters/{matter.id}?new=yes")
+
+
+def _percent(ppm: int) -> str:
+    return f"{ppm / 10_000:g}\u00a0%"
 
 
 # --- what the sides say -----------------------------------------------------------------------------------------
@@ -196,7 +201,7 @@ def _resolve(visit: Visit, matter: Matter, dispute: str, part: int, told: dict[s
     evidence = sha256_hex(canonical_json({"matter": matter.id, **told, "part": part}))
     _record(visit, Resolution(dispute, given, day, told["by"], evidence))
     names = (name_of(visit.home, body["claimant"]), name_of(visit.home, body["party"]))
-    says = f"{told['by']} has decided: of the slice, {part / 10_000:g} % go to {names[0]}, the rest to {names[1]}."
+    says = f"{told['by']} has decided: of the slice, {_percent(part)} go to {names[0]}, the rest to {names[1]}."
     step(visit, matter, "decided", says, part=part, **told)
 
 
@@ -215,7 +220,7 @@ def corrections(visit: Visit) -> dict[str, Any]:
     """What correcting everything that was settled, by what is known now, would change for whom."""
     found, problems = correct_all(visit.home, visit.now.date(), "", visit.now, dry_run=True)
     rows = [
-        (account_name(visit.home, change.account), -int(change.before_nano), -int(change.after_nano),
+        (account_name(visit.home, change.account), int(change.before_nano), int(change.after_nano),
          each.settlement.currency)
         for each in found
         for change in each.changes
@@ -230,7 +235,8 @@ def corrections(visit: Visit) -> dict[str, Any]:
 def told(visit: Visit, matter: Matter) -> dict[str, Any]:
     body, work = matter.body, visit.home.works.get(WorkId(matter.about))
     taken = matter.last("taken-up")
-    holds = division(visit, work).holds if work and taken else ()
+    on = max(visit.now.date(), date.fromisoformat(body["since"]))
+    holds = division(visit, work, on).holds if work and taken else ()
     return {
         "work": work,
         "party": name_of(visit.home, body["party"]),

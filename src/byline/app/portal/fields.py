@@ -50,7 +50,7 @@ def shares_field(visit: Visit) -> list[tuple[str, int]]:
                 raise AppError("bad-share", f"{name} stands here twice", "one line for each")
         with visit.at(f"share-{row}"):
             found[name] = percent_field(visit, f"share-{row}")
-    with visit.at("share-1"):
+    with visit.at(""):
         if not found and not visit.faults:
             raise AppError("bad-share", "nobody is named", "write at least one name with a share")
         if sum(found.values()) > PPM:

@@ -8,6 +8,7 @@ from byline.app.portal.accounts import Role
 from byline.app.portal.doors import Doors
 from byline.app.portal.fields import day_field, document_field, share_rows, shares_field
 from byline.app.portal.matters import Matter, MatterKind, is_open, matters_of, name_of, people_of, refuse_closed, step
+from byline.app.portal.pages import day as day_words
 from byline.app.portal.visit import Answer, Onward, Page, Visit
 from byline.core import PPM, AppError, PartyId, party_id, sha256_hex
 from byline.registry import Succession
@@ -31,7 +32,7 @@ def name_heirs(visit: Visit) -> Answer:
             raise AppError("unknown-person", f"“{whose}” has made no work that is registered here", "write the name "
                            "as the works carry it")  # fmt: skip
     shares = shares_field(visit)
-    with visit.at("share-1"):
+    with visit.at(""):
         if party_id(visit.field("whose", 200)) in {party_id(name) for name, _ in shares}:
             raise AppError("bad-share", "nobody comes after themselves", "name the others")
     with visit.at("effective"):
@@ -110,7 +111,7 @@ def _record(visit: Visit, matter: Matter, approved: tuple[str, ...]) -> None:
     added = people_of(visit.home).add_all(list(body["names"].values()), [record], visit.now.date())
     for _, fault in added.faults:
         raise fault
-    step(visit, matter, "recorded", f"It counts from {day} on.")
+    step(visit, matter, "recorded", f"It counts from {day_words(day)} on.")
 
 
 def told(visit: Visit, matter: Matter) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from byline.app.portal.matters import (
     refuse_closed,
     step,
 )
+from byline.app.portal.pages import day as day_words
 from byline.app.portal.preferences import own_works
 from byline.app.portal.visit import Answer, Onward, Page, Visit
 from byline.core import PPM, AppError, Party, PartyId, Split, Work, WorkId, canonical_json, party_id, sha256_hex
@@ -50,9 +51,9 @@ def _shared_by(visit: Visit, work: WorkId) -> set[WorkId]:
     return set(own_works(visit.home, visit.me)) | ({work} if holds else set())
 
 
-def division(visit: Visit, work: Work) -> Division:
-    """Who holds a work today, by all that is known."""
-    day = visit.now.date()
+def division(visit: Visit, work: Work, on: date | None = None) -> Division:
+    """Who holds a work on a day, today by default, by all that is known."""
+    day = on or visit.now.date()
     return divide_work(work, visit.home.registry.split_of(work.id, day), people_of(visit.home).known(), day)
 
 
@@ -99,7 +100,9 @@ def propose(visit: Visit) -> Answer:
         "party": str(visit.me.party),
     }
     matter = matters_of(visit).open(MatterKind.SPLIT, visit.me.id, work.id, body, visit.now)
-    matter = step(visit, matter, "proposed", f"{by} proposes how “{work.title}” is shared from {day} on.", by=by)
+    matter = step(
+        visit, matter, "proposed", f"{by} proposes how “{work.title}” is shared from {day_words(day)} on.", by=by
+    )
     _agree(visit, matter, visit.me.party, by)
     return Onward(f"/matters/{matter.id}?new=yes")
 
@@ -233,6 +236,7 @@ def told(visit: Visit, matter: Matter) -> dict[str, Any]:
         "because": body["because"],
         "asked": [(_called(visit, matter, party), last.get(party, "")) for party in body["asked"]],
         "waiting": [(party, _called(visit, matter, party)) for party in waiting],
+        "asks": is_open(matter) and visit.me.party in body["asked"] and visit.me.party not in last,
         "may_answer": is_open(matter) and visit.me.party in body["asked"] and visit.me.party not in agreed,
         "may_withdraw": is_open(matter) and matter.person == visit.me.id,
         "overclaim": overclaim(visit, matter) if is_open(matter) else None,
