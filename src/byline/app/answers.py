@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 from byline.app.carried import METHOD, left_out_effects, period_scores
 from byline.app.credit import NOBODY, credited_clusters, without_nobody
+from byline.app.game import How
 from byline.app.home import write_json
 from byline.app.model import Progress, Training, silent, trained_texts
 from byline.app.passages import Passage
-from byline.app.period import Hurdle, period_effects, period_told
+from byline.app.period import Carried, Hurdle, period_effects, period_told
 from byline.app.shortlist import Channels, evidence_lists, fitted_blend
-from byline.attribution import GroupScores, contributor_table, group_scores, share_table
+from byline.attribution import GaussNewtonTransport, GroupScores, contributor_table, group_scores, share_table
 from byline.core import ExampleId, PartyId, ScoreTable, ShareTable, WorkId
 from byline.evaluation import Conformal, LeaveOut, agreement, reliability, slope
 from byline.lookup import Overlap, TextIndex, words
@@ -92,16 +93,20 @@ def outside_parts(training: Training, passages: Sequence[Passage]) -> list[float
 
 
 def attribute(
-    training: Training, passages: Sequence[Passage], progress: Progress = silent, hurdle: Hurdle | None = None
+    training: Training,
+    passages: Sequence[Passage],
+    progress: Progress = silent,
+    hurdle: Hurdle | None = None,
+    how: How | None = None,
 ) -> dict[str, Any]:
     """For each passage and for all of them as one period: scores, shares with intervals, the rest, verbatim overlaps.
 
     Shares are per cluster (for money, a passage that was taken to the work it was taken from) and per credit line (for
-    people): a line's share is what its clusters add up to. `hurdle`: what the period's sums must clear. Kept as
-    attribution.json of the training.
+    people): a line's share is what its clusters add up to. `hurdle`: what the period's sums must clear; `how` they
+    are made and divided. Kept as attribution.json of the training.
     """
     told, clusters, outside = attribute_passages(training, passages, progress)
-    told |= _period(training, passages, clusters, outside, hurdle or Hurdle(), progress)
+    told |= _period(training, passages, clusters, outside, hurdle or Hurdle(), how or How(), progress)
     write_json(training.home.training(training.name) / "attribution.json", told)
     return told
 
@@ -236,15 +241,22 @@ def _period(
     clusters: Sequence[str],
     outside: list[float],
     hurdle: Hurdle,
+    how: How,
     progress: Progress,
 ) -> dict[str, Any]:
     """One share table over all generated passages, each weighing the same, by the transport: what money goes by.
 
     Scores are summed over the passages before anything is clipped; a period costs one query whatever its size."""
     chosen = [q for q, passage in enumerate(passages) if passage.kind == "generated"] or list(range(len(passages)))
-    scores = period_scores(training, [passages[q] for q in chosen], progress)
+    asked, choice = [passages[q] for q in chosen], how.choice()
+    found = [
+        period_scores(training, asked, progress, GaussNewtonTransport(resample=resample)).total
+        for resample in (None, *range(how.streams))
+    ]
     part = float(np.mean([outside[q] for q in chosen]))
-    effects = period_effects(training, scores, clusters, part, len(chosen), hurdle, progress)
+    effects = period_effects(
+        training, Carried(found[0], found[1:], part, len(chosen)), clusters, hurdle, choice, progress
+    )
     return period_told(effects, training.home.training(training.name))
 
 

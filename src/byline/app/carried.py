@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from byline.app.model import Progress, Training
 from byline.app.passages import Passage
-from byline.attribution import GaussNewtonTransport, contributor_tangents, read_trajectory
+from byline.attribution import GaussNewtonTransport, Transported, contributor_tangents, read_trajectory
 from byline.core import PartyId, ScoreTable
 from byline.training import LanguageTask, Query, single_thread, token_log_likelihood
 
@@ -30,18 +30,25 @@ def _mean(model: nn.Module, output: Query) -> Tensor:
     return values_T[max(output.start - 1, 0) :].mean()
 
 
-def period_scores(training: Training, passages: Sequence[Passage], progress: Progress) -> ScoreTable:
-    """What every example did to the sum of the passages: one query, whatever their number. Same on every machine."""
+def period_scores(
+    training: Training, passages: Sequence[Passage], progress: Progress, transport: GaussNewtonTransport | None = None
+) -> Transported:
+    """What every example did to the sum of the passages: one query, whatever their number. Same on every machine.
+
+    `transport`: another than the plain one, by its channels or its batches."""
+    transport = transport or GaussNewtonTransport()
+    again = "" if transport.resample is None else f", resampled {transport.resample}"
     with single_thread():
-        found = GaussNewtonTransport().score(
+        found = transport.score(
             training.model(),
             LanguageTask.of(training.corpus),
             read_trajectory(training.run.store),
             {"period": [passage.query for passage in passages]},
             log_likelihood,
-            lambda done, of: progress("carrying the period back through training", done, of),
+            lambda done, of: progress(f"carrying the period back through training{again}", done, of),
         )
-    return aligned(found.total, training.run.store.example_ids)
+    ids = training.run.store.example_ids
+    return Transported({name: aligned(table, ids) for name, table in found.channels.items()}, found.products)
 
 
 def left_out_effects(

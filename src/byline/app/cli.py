@@ -153,6 +153,8 @@ def attribute_command(
     held_out: Annotated[int, typer.Option(help="Ask about a held-out passage of this many contributors.")] = 0,
     threshold: Annotated[str, typer.Option(help="Noise that a sum must clear, in errors; or volume-proof.")] = "1",
     nulls: Annotated[int, typer.Option(help="Measure that noise on so many base-model passages.", min=0)] = 0,
+    game: Annotated[str, typer.Option(help="linear, or redundancy: works that teach the same share it.")] = "linear",
+    streams: Annotated[int, typer.Option(help="Carry back so many more times, to learn what chance did.", min=0)] = 0,
     name: NameOption = "main",
     home: HomeOption = HOME,
     database: DatabaseOption = None,
@@ -160,11 +162,14 @@ def attribute_command(
 ) -> None:
     """Say which works and contributors passages came from, with intervals and an unattributed rest."""
     from byline.app.answers import attribute
+    from byline.app.game import How
     from byline.app.model import Training, texts_of
     from byline.app.passages import generated_passages, given_passages, held_out_passages, most_recorded
     from byline.app.period import Hurdle
+    from byline.app.period_table import period_table, period_words
 
-    hurdle = Hurdle.of(threshold, nulls)
+    hurdle, how = Hurdle.of(threshold, nulls), How(game, streams)
+    how.choice()  # refused before anything is computed
     files = text or []
     if not (files or prompt or held_out):
         raise AppError("no-passage", "there is nothing to ask about", "give a text file, --prompt or --held-out")
@@ -174,10 +179,13 @@ def attribute_command(
     for file, words in zip(files, texts_of(files), strict=True):
         passages += given_passages(training, words, file.name)
     with bars() as progress:
-        told = attribute(training, passages, progress, hurdle)
+        told = attribute(training, passages, progress, hurdle, how)
     if not as_json:
         for passage in told["passages"]:
             print_passage(passage)
+        out.print("\n[bold]The period[/]", period_table(told, {w.id: w.title for w in training.home.works.values()}))
+        for line in period_words(told):
+            out.print(escape(line), highlight=False, soft_wrap=True)
     kept = training.home.training(name) / "attribution.json"
     say(as_json, told, f"Passages by the sketches, for reading; the period by the transport, for money: {kept}.")
 

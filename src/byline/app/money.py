@@ -1,7 +1,7 @@
 """Where scores meet money: the only place that joins share tables to the ledger, and signs what comes of it."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -11,13 +11,14 @@ from byline.app.coop_effects import refuse_other_policy
 from byline.app.credit import own_stakes
 from byline.app.home import Home, read_json, read_kept, write_json
 from byline.app.money_files import STANDARD_POLICY, PricedOutputs, read_events, read_policy
-from byline.core import PPM, Manifest, Party, PartyId, Reliability, RevenueEvent, ShareTable, Split, WorkId
+from byline.core import PPM, AppError, Manifest, Party, PartyId, Reliability, RevenueEvent, ShareTable, Split, WorkId
 from byline.disclosure import Verification, sign_statement, verify_document, write_statement
 from byline.ledger import (
     RESERVE,
     Booking,
     Contract,
     Due,
+    Game,
     Mode,
     Policy,
     Settlement,
@@ -108,9 +109,24 @@ def divide(
 
 
 def measured(home: Home, name: str, policy: Policy) -> tuple[ShareTable, Terms]:
-    shares = ShareTable.from_json(read_kept(home, name, "attribution")["period"])
+    """Raises: AppError("other-game") if the shares were made in another way than the policy names."""
+    kept = read_kept(home, name, "attribution")
+    _refuse_other_game(kept.get("period_effects", {}).get("game", {}), policy, name)
+    shares = ShareTable.from_json(kept["period"])
     told = read_kept(home, name, "evaluation")
     return shares, Terms(policy, Reliability.from_json(told["reliability"]), date.fromisoformat(told["measured"]))
+
+
+def _refuse_other_game(choice: Mapping[str, Any], policy: Policy, name: str) -> None:
+    """`choice` as attribution.json keeps it; none is the plain one, which was the only one once."""
+    made = (str(choice.get("game", Game.LINEAR)), bool(choice.get("blend")))
+    agreed = (policy.game.value, policy.blended)
+    if made != agreed:
+        words = [f"the {game} game" + (" with blended channels" if blended else "") for game, blended in (made, agreed)]
+        again = f"byline attribute --name {name} --game {policy.game.value}" + (" --blend" if policy.blended else "")
+        raise AppError(
+            "other-game", f"the shares were made by {words[0]}, policy {policy.id} agrees on {words[1]}", f"{again} ..."
+        )
 
 
 def _agreed(events: Sequence[RevenueEvent], policy: Policy) -> tuple[ShareTable, Terms]:

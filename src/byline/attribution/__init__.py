@@ -2,11 +2,21 @@
 
 from byline.attribution.evidence import EVEN, Blend, Evidence, evidence, fit_blend, lexical_scores
 from byline.attribution.gauss_newton import GaussNewtonTransport, Transported
-from byline.attribution.intervals import Errors, from_half_widths, mean_table, seed_errors, stream_errors
+from byline.attribution.intervals import Errors, from_half_widths, mean_table, seed_errors, spread_errors, stream_errors
 from byline.attribution.metagradient import AuditCost, Metagradient
 from byline.attribution.nulls import label_floors, query_floors, volume_proof
 from byline.attribution.path import FOLLOWED
 from byline.attribution.reader import read_trajectory
+from byline.attribution.redundancy import (
+    RIDGE,
+    WIDTH,
+    HeldGame,
+    TwoNumbers,
+    displacements,
+    held_game,
+    leading,
+    two_numbers,
+)
 from byline.attribution.replay import check_replay, replay, retrainer, visited
 from byline.attribution.restore import new_optimizers, restore, set_rates, settings_as_numbers
 from byline.attribution.run import Measure, Run, open_run
@@ -35,6 +45,8 @@ from byline.attribution.update import update_of
 __all__ = [
     "EVEN",
     "FOLLOWED",
+    "RIDGE",
+    "WIDTH",
     "AuditCost",
     "Blend",
     "Credit",
@@ -42,6 +54,7 @@ __all__ = [
     "Evidence",
     "GaussNewtonTransport",
     "GroupScores",
+    "HeldGame",
     "Mass",
     "Measure",
     "Metagradient",
@@ -59,16 +72,20 @@ __all__ = [
     "Task",
     "Trajectory",
     "Transported",
+    "TwoNumbers",
     "build_shortlist",
     "check_replay",
     "contributor_table",
     "contributor_tangents",
     "credit",
+    "displacements",
     "evidence",
     "fit_blend",
     "from_half_widths",
     "group_scores",
+    "held_game",
     "label_floors",
+    "leading",
     "leave_out",
     "lexical_scores",
     "mass",
@@ -87,7 +104,9 @@ __all__ = [
     "set_rates",
     "settings_as_numbers",
     "share_table",
+    "spread_errors",
     "stream_errors",
+    "two_numbers",
     "update_of",
     "visited",
     "volume_proof",

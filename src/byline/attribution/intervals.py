@@ -5,7 +5,8 @@ Three parts, each a standard error per group in the unit of the scores:
 - *streams*: the engine sampled batches for its curvature products; R independent streams give R score tables;
 - *seed*: another seed or data order would have given another model; an audit measures how much (`seed_errors`).
 
-They describe the error, they do not bound it: what the engine gets wrong in every stream is in none of them. The
+A part that nobody measured is None: it is unknown, which is another thing than zero, and the total is then a lower
+bound. They describe the error, they do not bound it: what the engine gets wrong in every stream is in none of them. The
 interval to publish is the conformal one, from retrained effects (`byline.evaluation`), brought here by
 `from_half_widths`.
 """
@@ -25,25 +26,27 @@ from byline.core import AttributionError, ScoreTable
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Errors:
-    """Standard errors of the groups' sums, by source."""
+    """Standard errors of the groups' sums, by source; None where it was not measured."""
 
     examples_G: Floats
-    streams_G: Floats
-    seed_G: Floats
+    streams_G: Floats | None = None
+    seed_G: Floats | None = None
+
+    @property
+    def by_source(self) -> dict[str, Floats | None]:
+        return {"examples": self.examples_G, "streams": self.streams_G, "seed": self.seed_G}
 
     @property
     def total_G(self) -> Floats:
-        return np.sqrt(self.examples_G**2 + self.streams_G**2 + self.seed_G**2)
+        """Of the sources that were measured."""
+        squares_SG = [error_G**2 for error_G in self.by_source.values() if error_G is not None]
+        return np.asarray(np.sqrt(np.sum(squares_SG, axis=0)))
 
-    def parts(self) -> dict[str, float]:
-        """Each source's part of the variance, summed over groups; they add up to 1, or are all 0."""
-        squares = {
-            "examples": float(self.examples_G @ self.examples_G),
-            "streams": float(self.streams_G @ self.streams_G),
-            "seed": float(self.seed_G @ self.seed_G),
-        }
-        total = sum(squares.values())
-        return {name: square / total if total > 0 else 0.0 for name, square in squares.items()}
+    def parts(self) -> dict[str, float | None]:
+        """Each measured source's part of the measured variance, summed over groups; they add up to 1, or are all 0."""
+        squares = {name: None if e is None else float(e @ e) for name, e in self.by_source.items()}
+        total = sum(square for square in squares.values() if square is not None)
+        return {n: None if s is None else s / total if total > 0 else 0.0 for n, s in squares.items()}
 
 
 def mean_table(tables: Sequence[ScoreTable]) -> ScoreTable:
@@ -63,6 +66,16 @@ def stream_errors(tables: Sequence[ScoreTable], groups: Sequence[str], weights_Q
     sums_RG = np.stack([np.bincount(index_N, weighted(table, weights_Q), len(names)) for table in tables])
     errors_G: Floats = sums_RG.std(0, ddof=1) / math.sqrt(len(tables))
     return errors_G
+
+
+def spread_errors(tables: Sequence[ScoreTable], groups: Sequence[str], weights_Q: Floats | None = None) -> Floats:
+    """streams_G of one table that all batches went into, from R resamplings of their rows (`GaussNewtonTransport` with
+    `resample`): the spread of the resampled sums around their own mean says how far the one table is off.
+
+    Differs from `stream_errors`: there the answer is the mean of the tables, here it is none of them.
+    Raises: AttributionError("streams-differ", "bad-groups").
+    """
+    return stream_errors(tables, groups, weights_Q) * math.sqrt(len(tables))
 
 
 def _alike(tables: Sequence[ScoreTable]) -> ScoreTable:

@@ -73,6 +73,7 @@ from byline.ledger.settlement import (
 )
 from byline.ledger.statement import amount_text, minor_digits, remainder_nano, statement
 from byline.ledger.terms import (
+    Game,
     Mode,
     Policy,
     Pooling,
@@ -113,6 +114,7 @@ __all__ = [
     "Due",
     "Effect",
     "Entry",
+    "Game",
     "Head",
     "Instruction",
     "Issued",

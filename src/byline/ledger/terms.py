@@ -47,6 +47,14 @@ class Pooling(StrEnum):
     PAYER = "payer-centric"
 
 
+class Game(StrEnum):
+    """How a period's scores become the shares that divide money. Any but the plain one must be agreed on: the policy
+    names it, and shares that were made by another one divide nothing."""
+
+    LINEAR = "linear"  # each cluster by what it would be missed for
+    REDUNDANCY = "redundancy"  # clusters that teach the same share what they taught together
+
+
 class Unattributed(StrEnum):
     """Where the attribution money goes that was traced to nobody: to the prior, or to an account all can see."""
 
@@ -60,7 +68,8 @@ class Policy(GrownRecord):
 
     `cap_ppm`: no cluster takes more than this of what attribution divides; what is cut off counts as unattributed.
     `recoup_ppm`: the most of a period's earnings that may pay back an advance. `guarantee_from`: the account that tops
-    up earnings below a guaranteed minimum. Contracts of single parties are in `contracts`.
+    up earnings below a guaranteed minimum. `game`, `blended`: how shares have to be made. Contracts of single parties
+    are in `contracts`.
     Raises: LedgerError("bad-policy") on a rate outside [0, 1e6] or on deductions above the whole.
     """
 
@@ -77,6 +86,8 @@ class Policy(GrownRecord):
     cap_ppm: int = PPM
     recoup_ppm: int = PPM
     guarantee_from: str = "income:commission"
+    game: Game = Game.LINEAR
+    blended: bool = False  # whether channels joined by the audit's weights may divide money
 
     def __post_init__(self) -> None:
         for name in ("commission_ppm", "reserve_ppm", "train_share_ppm", "cap_ppm", "recoup_ppm"):

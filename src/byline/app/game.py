@@ -1,0 +1,101 @@
+"""How a period's sums become credit: the choice that a policy names, versioned and hashed, and the numbers of each.
+
+`linear`: a cluster is due the sum of its examples' scores; share and uniqueness are one number. `redundancy`: clusters
+that teach the same divide what they taught together (`byline.attribution.held_game`), and uniqueness says what would be
+lost without each. The choice stands in attribution.json and in the subject of the shares, so that a settlement and its
+statements say how they were divided.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from byline.attribution import RIDGE, WIDTH, displacements, held_game, leading, two_numbers
+from byline.core import AppError, Record, ScoreTable
+from byline.store import RunReader
+
+# Suffixes: N training examples, G clusters, K features
+
+Floats = npt.NDArray[np.float64]
+LINEAR, REDUNDANCY = "linear", "redundancy"
+VERSION = 1  # of both games; a change of what they compute is another version
+PERIOD = "period"  # subject of the shares of the linear game
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Record):
+    """`ridge_ppm` and `width` of the redundancy game, 0 in the linear one; `blend` is the digest of the weights that
+    join channels, "" where the transport's channels count alike."""
+
+    game: str = LINEAR
+    version: int = VERSION
+    ridge_ppm: int = 0
+    width: int = 0
+    blend: str = ""
+
+    @classmethod
+    def of(cls, game: str, blend: str = "") -> "Choice":
+        """Raises: AppError("unknown-game")."""
+        if game not in (LINEAR, REDUNDANCY):
+            raise AppError("unknown-game", f"there is no game {game!r}", f"use --game {LINEAR} or --game {REDUNDANCY}")
+        if game == LINEAR:
+            return cls(blend=blend)
+        return cls(game, VERSION, round(1e6 * RIDGE), WIDTH, blend)
+
+    @property
+    def subject(self) -> str:
+        """Of the shares: how they were divided, and the digest of this choice, unless it is the plain one."""
+        if self == Choice():
+            return PERIOD
+        joined = ", blended channels" if self.blend else ""
+        return f"{PERIOD}, {self.game} game {self.version}{joined} ({self.digest()[:16]})"
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a period is asked to be divided: the game; how many more times its scores are carried back, with resampled
+    batches, to learn how much they owe to chance (0: that stays unknown).
+
+    Raises: AppError("bad-streams") for one stream, which has no spread.
+    """
+
+    game: str = LINEAR
+    streams: int = 0
+
+    def __post_init__(self) -> None:
+        if self.streams < 0 or self.streams == 1:
+            raise AppError("bad-streams", f"{self.streams} streams of batches", "ask for none, or for 2 or more")
+
+    def choice(self) -> Choice:
+        """Raises: AppError("unknown-game")."""
+        return Choice.of(self.game)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Credits:
+    """Share and uniqueness of each group, in the unit of the scores. `stretch`: how much larger the shares are than
+    the linear sums, over all groups; errors of the sums are multiplied by it. `orders_G`: errors of sampled orders."""
+
+    share_G: Floats
+    unique_G: Floats
+    orders_G: Floats
+    stretch: float
+    explained: float
+
+
+def credits_of(choice: Choice, store: RunReader, scores: ScoreTable, groups: Sequence[str], sums_G: Floats) -> Credits:
+    """`scores`: of one functional, over the examples in any order; `sums_G` of the groups in the order of their names.
+
+    Raises: AttributionError("empty-run", "bad-game").
+    """
+    if choice.game == LINEAR:
+        return Credits(sums_G, sums_G, np.zeros_like(sums_G), 1.0, 0.0)
+    place: dict[str, int] = {example: n for n, example in enumerate(store.example_ids)}
+    rows_NK = displacements(store)[[place[example] for example in scores.example_ids]]
+    held = held_game(leading(rows_NK, choice.width), scores.scores_QN[0], groups, choice.ridge_ppm / 1e6)
+    found = two_numbers(held)
+    whole = float(np.abs(sums_G).sum())
+    stretch = float(np.abs(found.share_G).sum()) / whole if whole > 0 else 1.0
+    return Credits(found.share_G, found.unique_G, found.orders_G, stretch, held.explained)

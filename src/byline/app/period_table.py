@@ -1,0 +1,53 @@
+"""The period in words for a terminal: both numbers of each work, and what its interval is made of."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from byline.core import PPB, WorkId, cluster_id
+
+SHOWN = 8  # works, the largest shares first
+SOURCES = {"examples": "single examples", "streams": "the sampling of batches", "seed": "another seed"}
+
+
+def period_table(told: Mapping[str, Any], titles: Mapping[str, str]) -> Table:
+    """`told`: attribution.json; `titles` of works."""
+    named = {str(cluster_id(WorkId(work))): title for work, title in titles.items()}
+    table = Table("work", "share", "90 % interval", "uniqueness", box=None)
+    rows = sorted(told["period_numbers"], key=lambda row: (-row["ppb"], row["id"]))
+    for row in rows[:SHOWN]:
+        interval = f"{row['low_ppb'] / PPB:.2%} - {row['high_ppb'] / PPB:.2%}"
+        title = escape(named.get(row["id"], row["id"]))
+        table.add_row(title, f"{row['ppb'] / PPB:.2%}", interval, f"{row['unique_ppb'] / PPB:.2%}")
+    table.add_row("[dim]unattributed[/]", f"{told['period']['unattributed_ppb'] / PPB:.2%}", "", "")
+    return table
+
+
+def period_words(told: Mapping[str, Any]) -> list[str]:
+    """What the two numbers are, and what the intervals are made of."""
+    return [_game_words(told["period_effects"]), f"Intervals: {told['period_intervals']}. {error_words(told)}"]
+
+
+def _game_words(effects: Mapping[str, Any]) -> str:
+    if effects["game"]["game"] == "linear":
+        return (
+            "Share: what is divided. Uniqueness: what would be missing without this work alone, before any threshold. "
+            "In the linear game both are the same estimate, so works that teach the same are paid little: "
+            "--game redundancy divides what they taught together."
+        )
+    return (
+        "Share: what is divided; works that teach the same share what they taught together. Uniqueness: what would be "
+        f"missing without this work alone; it does not add up. The shares are {effects['stretch']:.2f} times what "
+        "all works would be missed for one by one."
+    )
+
+
+def error_words(told: Mapping[str, Any]) -> str:
+    """The parts of the variance, and what is not known of it."""
+    parts = told["period_errors"]
+    known = [f"{parts[name]:.0%} from {says}" for name, says in SOURCES.items() if parts[name] is not None]
+    unknown = [says for name, says in SOURCES.items() if parts[name] is None]
+    sentence = "Of the variance that was measured, " + ", ".join(known) + "."
+    return sentence + (f" Not measured, and so unknown: what comes from {' and '.join(unknown)}." if unknown else "")
