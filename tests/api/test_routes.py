@@ -1,13 +1,17 @@
 """The routes: what they answer, who may ask, and that a request sent twice is one."""
 
+import base64
 import csv
 import shlex
+import shutil
 import threading
 from datetime import date
 
+import media_files
 import pytest
 from fastapi.testclient import TestClient
-from tiny_project import byline
+from media_files import picture, song, stored
+from tiny_project import byline, write_csv
 
 from byline.app.api import SCOPES
 from byline.app.lookup import Library
@@ -263,6 +267,40 @@ def test_look_ups_find_and_say_what_was_searched(api):
     assert told["verdict"] == "found" and told["works"][0]["title"] == "Ada 2"
     told = api.all.post("/v1/lookups", json={"text": "seven purple elephants never dance upon frozen violins today"})
     assert told.json()["verdict"] == "not-found" and told.json()["scope"]["works"] > 3
+
+
+def test_a_file_is_looked_up_by_what_its_bytes_say(api, tmp_path):
+    (tmp_path / "media").mkdir()
+    works = write_csv(tmp_path / "media" / "works.csv", media_files.HEAD, *media_files.rows(tmp_path / "media"))
+    assert byline("register", works, "--home", api.home.path).code == 0
+
+    def sent(content):
+        return api.all.post("/v1/lookups", json={"file": base64.b64encode(content).decode()})
+
+    told = sent(stored(picture(2).crop((40, 30, 340, 270)), "JPEG", quality=60)).json()
+    assert told["verdict"] == "found" and told["matches"][0]["title"] == "Market"
+    assert told["matches"][0]["alignment"]["work_ppm"] > 500_000 and told["scope"]["works"] == 4
+    assert sent(stored(picture(9))).json()["verdict"] == "not-found"
+    ada = api.home.registry.text(api.all.get("/v1/works/Ada 2").json()["work"])
+    assert sent(ada[100:500].encode()).json()["works"][0]["title"] == "Ada 2"
+    if shutil.which("fpcalc"):
+        assert sent(song(1, start=3)).json()["matches"][0]["title"] == "Evening song"
+    for content, says in (
+        (b"%PDF-1.7", "not-text"),
+        (stored(picture(1))[:99], "bad-image"),
+        (b"ID3\3 no", "bad-audio"),
+    ):
+        answer = sent(content)
+        assert answer.status_code == 422 and code(answer) == says and "/tmp" not in answer.text
+    for body in (
+        {},
+        {"text": "a b", "file": "aGFs"},
+        {"file": "a"},
+        {"file": "%%%%"},
+        {"file": 7},
+        {"file": "A" * 1_900_004},
+    ):
+        assert code(api.all.post("/v1/lookups", json=body)) == "bad-request", body
 
 
 def test_statements_are_those_of_the_command(api):

@@ -14,6 +14,7 @@ from byline.app.api.tables import prepare
 from byline.app.api.tokens import Tokens
 from byline.app.home import Home
 from byline.app.lookup import Library
+from byline.app.lookup_media import MediaLibrary
 from byline.app.statements import Desk
 from byline.disclosure import Log, SigningKey, Tree
 from byline.ledger import read_period
@@ -58,6 +59,17 @@ class Place:
         stamp = (*self._home.registry.stamp(), date.today())
         found: Library = self._kept("library", stamp, self._indexed)
         return found
+
+    def media(self, kind: str) -> MediaLibrary:
+        """Pictures or sounds, with their index brought up to date. Raises: those of `MediaLibrary.update`."""
+        stamp = (*self._home.registry.stamp(), date.today())
+        found: MediaLibrary = self._kept(kind, stamp, lambda: self._fingerprinted(kind))
+        return found
+
+    def _fingerprinted(self, kind: str) -> MediaLibrary:
+        library = MediaLibrary(self._fresh(), date.today())
+        library.update(kinds=[kind])
+        return library
 
     @property
     def statements(self) -> "Statements":

@@ -3,10 +3,12 @@
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Told = dict[str, Any]
 
+BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+MOST_BASE64 = 1_900_000  # characters, for a request ends at two million
 
 def _plain(text: str) -> str:
     """Text that every database and file can hold."""
@@ -22,6 +24,12 @@ def _line(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_plain)]
+def _unpacked(given: object) -> bytes:
+    if not isinstance(given, str) or len(given) > MOST_BASE64:
+        raise ValueError(f"is not base64 of at most {MOST_BASE64:,} characters")
+    return base64.b64decode(given, validate=True)
+
+
 Line = Annotated[Text, AfterValidator(_line)]
 
 
@@ -106,8 +114,24 @@ class JobAnswer(BaseModel):
 
 
 class LookupForm(Form):
-    text: Text = Field(min_length=1, max_length=200_000)
-    all: bool = Field(default=False, description="Every passage, not only the most telling ones.")
+    """A text, or a file of any of the three kinds: one of the two."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["text"]}, {"required": ["file"]}]})
+
+    text: Text = Field(default="", min_length=1, max_length=200_000)
+    file: Annotated[bytes, BeforeValidator(_unpacked)] = Field(
+        default=b"",
+        description="A picture, a sound or a text in base64; what its bytes say counts. Of a picture 1,280 pixels a "
+        "side are compared, so send no larger one; of a sound the first ten minutes.",
+        json_schema_extra={"format": "byte", "pattern": BASE64, "maxLength": MOST_BASE64, "minLength": 4},
+    )
+    all: bool = Field(default=False, description="Of a text, every passage, not only the most telling ones.")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if bool(self.text) == bool(self.file):
+            raise ValueError("give either text or file")
+        return self
 
 
 class GuardForm(Form):

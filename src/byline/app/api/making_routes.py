@@ -34,11 +34,22 @@ from byline.app.api.reading_routes import Id
 from byline.app.api.tokens import Token
 from byline.app.home import Home
 from byline.app.lookup import look_up_text
+from byline.app.media_words import SINGULAR
 from byline.app.notice_view import told as notice_told
 from byline.app.notices import give, moment, names, receipt_path
 from byline.core import AppError, RegistryError
 from byline.disclosure import read_document
-from byline.registry import Defaults, NoticeKind, Target, check_laws, ordered_uses, read_target, writing
+from byline.registry import (
+    MEDIA,
+    Defaults,
+    NoticeKind,
+    Target,
+    check_laws,
+    content_kind,
+    ordered_uses,
+    read_target,
+    writing,
+)
 
 POLL_SECONDS = 0.5
 EVENTS_SECONDS = 600  # then the caller asks again
@@ -158,8 +169,14 @@ async def _events(place: Place, job: str) -> AsyncIterator[str]:
 def _add_lookups(api: APIRouter, place: Place, door: Door) -> None:
     @api.post("/lookups", response_model=Told, responses=ERRORS, dependencies=[Depends(door.scope("lookups:make"))])
     def look_up(form: LookupForm) -> Response:
-        """Whether a text stands in the works that may train, where, and how sure a “no” is. Nothing is kept of it."""
-        return JSONResponse(look_up_text(place.lookup, form.text, form.all))
+        """Whether a text, a picture or a sound stands in the registered works, where, and how sure a “no” is. Nothing
+        is kept of it."""
+        kind = content_kind(form.file) if form.file else "text"
+        if kind in MEDIA:
+            return JSONResponse(place.media(kind).look_up(kind, form.file, f"the {SINGULAR[kind]}"))
+        if not kind:
+            raise AppError("not-text", "the file is no picture, sound or plain text", "send PNG, WAV or UTF-8 text")
+        return JSONResponse(look_up_text(place.lookup, form.text or form.file.decode("utf-8-sig"), form.all))
 
 
 # --- opt-outs ---------------------------------------------------------------------------------------------------
