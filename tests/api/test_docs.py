@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from media_files import picture, stored
 from test_proxy import served
 
 from byline.app.api import SCOPES
@@ -29,13 +30,16 @@ def missing(shown, found, at="answer"):
     return missing(shown[0], found[0], f"{at}[0]") if shown and isinstance(shown, list) and found else []
 
 
-def test_examples_answer_as_shown(api):
-    assert len(EXAMPLES) == 7
+def test_examples_answer_as_shown(api, tmp_path):
+    assert len(EXAMPLES) == 8
+    (tmp_path / "mine.jpg").write_bytes(stored(picture(1), "JPEG"))
     _, secret = api.tokens.new("docs", SCOPES)
     with served(api.app) as address:
         environment = os.environ | {"BYLINE": address, "TOKEN": secret}
         for command, shown in EXAMPLES:
-            done = subprocess.run(["sh", "-e", "-c", command], env=environment, capture_output=True, text=True)
+            done = subprocess.run(
+                ["sh", "-e", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True
+            )
             assert done.returncode == 0, (command, done.stderr)
             if shown:
                 assert missing(json.loads(shown), json.loads(done.stdout)) == [], command

@@ -14,7 +14,7 @@ from byline.registry import writing
 
 SCOPES = {
     "works:read": "works and contributors, as far as they are public",
-    "lookups:make": "look a text up",
+    "lookups:make": "look a text, a picture or a sound up",
     "guard:ask": "hold a model's output against the works",
     "optouts:make": "say no for somebody, and see how that stands",
     "outputs:make": "register outputs with revenue, and see one's own",
