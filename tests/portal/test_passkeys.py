@@ -7,8 +7,10 @@ import shutil
 import socket
 import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
+from importlib import resources
 
 import pytest
 import uvicorn
@@ -16,11 +18,15 @@ from authenticator import PRESENT, Device
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
-from portal_project import ADA, at, signed_in, stranger
+from portal_project import ADA, NOW, at, signed_in, stranger
 
 from byline.app.home import Home
-from byline.app.portal import Role, create_app
+from byline.app.portal import Role, create_app, open_accounts
+from byline.app.portal.organisation_pages import admit
+from byline.app.portal.organisations import Vouched
 from byline.app.portal.passkeys import MOST, Passkey, Passkeys, place_of, read_name
+from byline.app.portal.seals import seal, unseal
+from byline.app.portal.visit import Portal
 from byline.core import AppError
 
 ORIGIN = "https://portal.example.org"
@@ -145,14 +151,17 @@ def test_a_seal_is_used_up_by_a_try_that_failed(app, ada):
 
 
 @pytest.mark.parametrize("count", [2, 1, 0])
-def test_a_count_that_does_not_grow_stops_the_passkey_for_both(app, ada, count):
+def test_a_count_that_does_not_grow_stops_the_passkey_for_both(app, home, ada, count):
     device, _ = add(ada)
     assert come(app, device)[1].status_code == 303  # the count is 2 now
     browser, answer = come(app, device, count=count)
     assert answer.status_code == 403 and "copy" in answer.text and browser.look("/me").status_code == 303
     assert come(app, device)[1].status_code == 403
     assert "stopped" in ada.look("/me/passkeys").text
-    assert "a passkey was used that may be a copy" in [line.did for line in app.state.portal.trail.lines()]
+    done = [line.did for line in app.state.portal.trail.lines()]
+    assert done.count("a passkey was used that may be a copy") == 1
+    mails = [path.read_text() for path in (home.path / "outbox").glob("*.eml")]
+    assert len([mail for mail in mails if "A passkey was stopped" in mail and "ada@example.org" in mail]) == 1
 
 
 def test_a_device_that_does_not_count_may_come_again(app, ada):
@@ -244,6 +253,33 @@ def test_whatever_a_browser_sends_is_a_passkey_or_refused(sent):
         assert refused.code == "passkey-refused"
 
 
+def test_both_databases_keep_them_and_use_a_seal_up_once(database, tmp_path, clock):
+    accounts = open_accounts(database)
+    portal = Portal(None, accounts, None, "https://p.example.org", b"x" * 32, clock)
+    person, kept = accounts.invite("ada@example.org", ()).id, Passkeys(database)
+    passkey = Passkey("passkey:1", person, "c", "k", 1, "Phone", NOW.isoformat(), "", "")
+    kept.keep(passkey)
+    with pytest.raises(AppError, match="known already"):
+        kept.keep(replace(passkey, id="passkey:2"))
+    kept.count(passkey, 2, NOW)
+    with pytest.raises(AppError, match="copy"):  # two that came at once with the same count: one of them loses
+        kept.count(passkey, 2, NOW)
+    assert kept.of(person)[0].stopped
+    sealed = seal(portal, "enter", "browser", NOW, "data")
+    assert unseal(portal, "enter", "browser", NOW, sealed) == "data"
+    with pytest.raises(AppError, match="used before"):
+        unseal(portal, "enter", "browser", NOW, sealed)
+    found = Vouched("7", "ben@example.org", frozenset({Role.AUDITOR}))
+    ben = admit(accounts, "https://north", found, NOW)
+    assert admit(accounts, "https://north", found, NOW) == ben and ben.roles == {Role.CONTRIBUTOR}
+    session = accounts.begin(ben.id, "North", NOW, found.roles)
+    visitor = accounts.visitor(session, NOW)
+    assert visitor.roles == {Role.CONTRIBUTOR, Role.AUDITOR} and visitor.way == "North"
+    accounts.forget(person)
+    accounts.forget(ben.id)
+    assert kept.of(person) == [] and accounts.people() == [] and accounts.visitor(session, NOW) is None
+
+
 # --- in a browser with an authenticator of its own ------------------------------------------------------------------
 
 
@@ -281,6 +317,14 @@ VIRTUAL = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True,
            "isUserVerified": True, "automaticPresenceSimulation": True}  # fmt: skip
 
 
+def faults(page):
+    """What axe-core finds, and whether the page is wider than the phone."""
+    axe = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    page.evaluate(axe)  # not as a script of the page, which its policy would refuse
+    found = page.evaluate("async () => (await axe.run()).violations.map(v => [v.id, v.nodes.map(n => n.html)])")
+    return found + ["too wide"] * (page.evaluate("document.documentElement.scrollWidth") > 390)
+
+
 def test_a_browser_adds_a_passkey_and_signs_in_with_it(local, chromium):
     site, context = local.state.portal.site, chromium.new_context(viewport={"width": 390, "height": 844})
     page = context.new_page()
@@ -295,11 +339,14 @@ def test_a_browser_adds_a_passkey_and_signs_in_with_it(local, chromium):
     page.get_by_role("button", name="Add a passkey").click()
     page.get_by_text("My laptop", exact=True).wait_for()
     assert not page.locator("[data-without-passkeys]").is_visible()
+    page.locator("summary").click()
+    assert faults(page) == []
     page.get_by_label("A name for it").fill("The same again")
     page.get_by_role("button", name="Add a passkey").click()
     page.get_by_text("has a passkey for this page already").wait_for()
     page.get_by_role("button", name="Sign out").click()
     page.goto(f"{site}/sign-in?onward=/me/passkeys")
+    assert faults(page) == []
     page.get_by_role("button", name="Sign in with a passkey").click()
     page.get_by_text("used last").wait_for()
     assert page.url == f"{site}/me/passkeys" and "ada@example.org" in page.inner_text("footer")

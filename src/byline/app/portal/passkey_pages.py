@@ -7,6 +7,7 @@ from byline.app.portal.doors import Doors
 from byline.app.portal.mail import write_mail
 from byline.app.portal.passkeys import (
     MOST,
+    Passkey,
     Passkeys,
     Place,
     place_of,
@@ -102,10 +103,25 @@ def enter(visit: Visit) -> Answer:
     try:
         _kept(visit).count(passkey, count, visit.now)
     except AppError:
-        portal.trail.add(person, "a passkey was used that may be a copy", passkey.id, visit.now)
+        if not passkey.stopped:
+            _tell_stopped(visit, passkey)
         raise
     portal.trail.add(person, "signed in by a passkey", passkey.id, visit.now)
     return Onward(inside(visit.field("onward")) or "/me", portal.accounts.begin(person, "passkey", visit.now))
+
+
+def _tell_stopped(visit: Visit, passkey: Passkey) -> None:
+    portal = visit.portal
+    portal.trail.add(passkey.person, "a passkey was used that may be a copy", passkey.id, visit.now)
+    address = portal.accounts.person(passkey.person).email
+    text = _STOPPED.format(passkey.name, portal.site)
+    write_mail(portal.home.path / "outbox", address, "A passkey was stopped", text)
+
+
+_STOPPED = (
+    "Two devices answered with your passkey “{}”, and one of them may be a stranger's.\n"
+    "It opens nothing any more. Sign in by mail, remove it, and add a new one:\n\n{}/me/passkeys\n"
+)
 
 
 def _kept(visit: Visit) -> Passkeys:
