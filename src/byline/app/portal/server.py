@@ -26,10 +26,12 @@ from byline.app.portal import (
     passkey_pages,
     payouts,
     playground,
+    proposing,
     public,
     records,
     signing,
     tasks,
+    voting,
 )
 from byline.app.portal.accounts import open_accounts
 from byline.app.portal.doors import Doors
@@ -58,6 +60,8 @@ PAGES = (
     tasks,
     payouts,
     assembly,
+    proposing,
+    voting,
     playground,
 )
 LOG = logging.getLogger("byline.portal")

@@ -1,0 +1,167 @@
+"""For officers of a cooperative: putting a pay rule or a licence to the vote, after everybody could see what it would
+change for whom."""
+
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from byline.app.coop import Coop, dates, make_proposal, propose
+from byline.app.money_files import STANDARD_POLICY
+from byline.app.portal.accounts import Role
+from byline.app.portal.assembly import coop_of, day_of, impact_told
+from byline.app.portal.doors import Doors
+from byline.app.portal.visit import Answer, Onward, Page, Visit
+from byline.cooperative import Effect, Proposal
+from byline.core import PPM, AppError
+from byline.ledger import Policy, Prior, Unattributed
+
+OPTIONS = (1, 2, 3)  # of which members may rank; the first is always there
+KINDS = {"policy": Effect.POLICY, "offer": Effect.OFFER}
+PRIORS = {
+    Prior.EQUAL: "in equal parts, one for each work",
+    Prior.LENGTH: "by the length of the works",
+    Prior.CATALOGUE: "in equal parts, one for each catalogue",
+}
+RESTS = {Unattributed.COMMONS: "to the commons", Unattributed.PRIOR: "to all, as the training share"}
+USES = {"ai-train": "train a model", "ai-input": "give it to a model as input", "ai-index": "index it for a model",
+        "search": "show it in a search", "ai-all": "everything that models do", "all": "everything"}  # fmt: skip
+PAYMENTS = {"training": "for each training", "use": "for each use", "crawl": "for each visit of a crawler",
+            "subscription": "by subscription", "purchase": "once", "contribution": "as a contribution",
+            "attribution": "by naming the source", "free": "nothing"}  # fmt: skip
+REPORTS = {"provenance": "where outputs come from", "telemetry": "how much is used", "audit": "an audit"}
+
+
+def add(doors: Doors) -> None:
+    back = "/coop/{coop}/propose/{kind}"
+    doors.page("GET", back, Role.COOPERATIVE)(form)
+    doors.page("POST", f"{back}/try", Role.COOPERATIVE, reads=True, back=back)(attempt)
+    doors.page("POST", back, Role.COOPERATIVE)(make)
+
+
+def form(visit: Visit) -> Answer:
+    coop, effect, day = coop_of(visit), _effect(visit), visit.now.date()
+    first, last = dates(coop, effect, None, None, day)
+    rule = coop.book.statutes(coop.record.id, day).rule(effect)
+    data = {"coop": coop.record, "kind": effect.value, "first": first.isoformat(), "last": last.isoformat(),
+            "rule": rule, "options": OPTIONS, "now": _in_force(coop, day), "priors": PRIORS, "rests": RESTS,
+            "uses": USES, "payments": PAYMENTS, "reports": REPORTS, "day": day.isoformat()}  # fmt: skip
+    return Page("propose.html", "A proposal", data)
+
+
+def _effect(visit: Visit) -> Effect:
+    """Raises: AppError("no-such-page")."""
+    if visit.named["kind"] not in KINDS:
+        raise AppError("no-such-page", "that cannot be proposed here", "a pay rule or a licence can")
+    return KINDS[visit.named["kind"]]
+
+
+def _in_force(coop: Coop, day: date) -> Policy:
+    return coop.book.policy_in_force(coop.record.id, day) or STANDARD_POLICY
+
+
+def attempt(visit: Visit) -> Answer:
+    """What it would change for whom, before anybody votes. Nothing is proposed."""
+    coop, made = _made(visit)
+    day = visit.now.date()
+    told = {"title": made.title, "text": made.text, "opens": made.opens, "closes": made.closes}
+    fields = [
+        (name, value) for name, values in visit.form.items() for value in values if name not in ("opens", "closes")
+    ]
+    fields += [("opens", made.opens.isoformat()), ("closes", made.closes.isoformat()), ("shown", made.id)]
+    data = {"coop": coop.record, "kind": made.effect.value, "vote": told, "fields": fields,
+            "impact": impact_told(coop, made, day)}  # fmt: skip
+    return Page("propose-try.html", "Before it is proposed", data)
+
+
+def make(visit: Visit) -> Answer:
+    """Put exactly what was shown to the vote. Raises: AppError("shown-otherwise")."""
+    coop, made = _made(visit)
+    if made.id != visit.field("shown", 200):
+        raise AppError("shown-otherwise", "this is not what was shown", "look at it again")
+    propose(coop, made, visit.now.date())
+    visit.did("put something to the vote", made.id)
+    return Onward(f"/coop/proposals/{made.id}")
+
+
+def _made(visit: Visit) -> tuple[Coop, Proposal]:
+    """The proposal as the form has it. Raises: AppError("empty-field") and others, those of `make_proposal`."""
+    coop, effect, day = coop_of(visit), _effect(visit), visit.now.date()
+    title = text = ""
+    with visit.at("title"):
+        title = visit.needed("title", "say in one line what is proposed", 200)
+    with visit.at("text"):
+        text = visit.needed("text", "write what members vote on", 20_000)
+    documents = _documents(visit, coop, effect, title)
+    opens = closes = None
+    with visit.at("opens"):
+        opens = day_of(given) if (given := visit.field("opens", 10)) else None
+    with visit.at("closes"):
+        closes = day_of(given) if (given := visit.field("closes", 10)) else None
+    visit.refuse_faults()
+    first, last = dates(coop, effect, opens, closes, day)
+    return coop, make_proposal(coop, title, text, effect, documents, first, last, day)
+
+
+def _documents(visit: Visit, coop: Coop, effect: Effect, title: str) -> dict[str, Any]:
+    """By the names of the options. One alone has the name of the proposal."""
+    given = [n for n in OPTIONS if n == 1 or visit.field(f"name_{n}", 100)]
+    read = _policy if effect is Effect.POLICY else _offer
+    found: dict[str, Any] = {}
+    for n in given:
+        name = title if len(given) == 1 else visit.field(f"name_{n}", 100)
+        with visit.at(f"name_{n}"):
+            if not name and len(given) > 1:
+                raise AppError("empty-field", "this option has no name", "name each of several options")
+            if name in found:
+                raise AppError("bad-choice", "two options have the same name", "name them differently")
+        found[name] = read(visit, coop, n, len(given))
+    return found
+
+
+def _policy(visit: Visit, coop: Coop, n: int, of: int) -> dict[str, Any]:
+    """The pay rule of an option: the one in force with what the form changes."""
+    rates = dict.fromkeys(("commission", "reserve", "training"), 0)
+    for name in rates:
+        with visit.at(f"{name}_{n}"):
+            rates[name] = ppm(visit.field(f"{name}_{n}", 20))
+    effective = visit.now.date()
+    with visit.at("effective"):
+        effective = day_of(visit.field("effective", 10) or effective.isoformat())
+    told = _in_force(coop, visit.now.date()).to_json()
+    version = 1 + sum(each.effect is Effect.POLICY for each in coop.book.proposals(coop.record.id))
+    mark = f"-{n}" if of > 1 else ""
+    told |= {"id": f"policy:{coop.record.id.rpartition(':')[2][:8]}{mark}", "version": version}
+    told |= {"effective": effective.isoformat(), "commission_ppm": rates["commission"]}
+    told |= {"reserve_ppm": rates["reserve"], "train_share_ppm": rates["training"]}
+    told |= {"prior": visit.field(f"prior_{n}", 40), "unattributed": visit.field(f"rest_{n}", 40)}
+    with visit.at(f"commission_{n}"):
+        if rates["commission"] + rates["reserve"] > PPM:
+            raise AppError("bad-share", "commission and reserve take more than all", "write less")
+    with visit.at(f"prior_{n}"):
+        if told["prior"] not in list(PRIORS) or told["unattributed"] not in list(RESTS):
+            raise AppError("bad-choice", "that is none of the choices", "choose one of the list")
+    return told
+
+
+def ppm(text: str) -> int:
+    """Per cent as parts per million. Raises: AppError("bad-share")."""
+    try:
+        found = Decimal(text.replace(",", ".").rstrip("% \u00a0")).scaleb(4)
+    except InvalidOperation:
+        found = Decimal(-1)
+    if not found.is_finite() or not 0 <= found <= PPM or found != int(found):
+        raise AppError("bad-share", f"“{text}” is no per cent", "write a number from 0 to 100, such as 12.5")
+    return int(found)
+
+
+def _offer(visit: Visit, coop: Coop, n: int, of: int) -> dict[str, Any]:
+    payment = visit.field(f"payment_{n}", 40)
+    free = payment == "free"
+    return {
+        "permits": [use for use in visit.form.get(f"permits_{n}", ()) if use in USES],
+        "payment": payment,
+        "amount": "" if free else visit.field(f"amount_{n}", 30).replace(",", "."),
+        "currency": "" if free else visit.field(f"currency_{n}", 3).upper(),
+        "terms": visit.field(f"terms_{n}", 500),
+        "reports": [each for each in visit.form.get(f"reports_{n}", ()) if each in REPORTS],
+    }
