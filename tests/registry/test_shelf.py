@@ -12,6 +12,7 @@ from alembic.config import Config
 from byline.core import Contribution, Role, Work, account_id, party_id, sha256_hex, work_id
 from byline.registry import PartyNames, Registry, Shelf, Works, domain_of, schema, writing
 from byline.registry import register as register_module
+from byline.registry import terms as terms_module
 from byline.registry.register_rows import add_works, insert_rows
 from byline.registry.rights import Credit
 from byline.registry.terms import MOST_WORDS, TermKind, add_name_terms, domain_term, terms, words_of
@@ -64,8 +65,16 @@ def has_words(text, asked):
     return all(any(word.startswith(each) for word in own) for each in words_of(asked)[:MOST_WORDS])
 
 
+@pytest.fixture(params=[(1_000, 5_000), (3, 5_000), (3, 4), (0, 1)], ids=str)
+def bounds(request, monkeypatch):
+    """Few works are as many: every way to look is taken."""
+    for name, bound in zip(("FEW", "MANY"), request.param, strict=True):
+        monkeypatch.setattr(terms_module, name, bound)
+
+
+@pytest.mark.usefixtures("bounds")
 @pytest.mark.parametrize(
-    "asked", ["river", "RIVER book", "riv", "nacht", "nachtstu\u0308ck", "川", "夜", "night by", "iver"]
+    "asked", ["river", "RIVER book", "riv", "nacht", "nachtstu\u0308ck", "川", "夜", "night by", "the river x", "iver"]
 )
 def test_titles_are_found_by_how_their_words_begin(registry, shelf, asked):
     wanted = {work.id for work in registry.works() if has_words(work.title, asked)}
@@ -79,6 +88,7 @@ def test_a_domain_has_all_below_it_and_none_beside_it(registry, shelf):
     for domain in ("example.org", "books.example.org", "org", "xample.org"):
         wanted = {w.id for w in registry.works() if f".{domain_of(w.source)}".endswith(f".{domain}")}
         assert {work.id for work in shelf.from_domain(domain, 1000).works} == wanted
+        assert shelf.from_domain(domain, 1).count == len(wanted)
     assert domain_term("example.org") == "org.example."
 
 

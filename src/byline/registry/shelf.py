@@ -15,7 +15,7 @@ from byline.registry import schema
 from byline.registry.evidence_schema import TABLES
 from byline.registry.register import Registry
 from byline.registry.rights import Credit
-from byline.registry.terms import TermKind, about_domain, about_words
+from byline.registry.terms import TermKind, Wanted, about_domain, about_words
 
 COUNTED = 1_000  # finds are counted so far; then it is "more than"
 _SMALL = 5_000  # a register of which all is read soon; a larger one only after many questions
@@ -72,14 +72,14 @@ class Shelf:
     def after(self, work: str, most: int, title: str = "") -> tuple[Work, ...]:
         """Works behind this id, in the order of their ids; `title`: only those with these words in their title."""
         query = sa.select(_works.c.id).where(_works.c.id > work).order_by(_works.c.id).limit(most)
-        return self._in_order(query.where(_works.c.id.in_(about_words(TermKind.TITLE, title))) if title else query)
+        return self._in_order(query.where(_works.c.id.in_(self._with(TermKind.TITLE, title))) if title else query)
 
     # --- searching
 
     def titled(self, words: str, most: int) -> Found:
         """With these words in their title; titles that are just that stand first."""
         same = sa.case((sa.func.lower(_works.c.title) == words.lower(), 0), else_=1)
-        return self._found(about_words(TermKind.TITLE, words), most, same)
+        return self._found(self._with(TermKind.TITLE, words), most, same)
 
     def from_domain(self, domain: str, most: int) -> Found:
         """Whose source is on a domain or below it."""
@@ -88,7 +88,7 @@ class Shelf:
     def named(self, words: str, most: int) -> tuple[Person, ...]:
         """People with these words in their name; names that are just that stand first."""
         same = sa.case((sa.func.lower(_parties.c.name) == words.lower(), 0), else_=1)
-        found = _parties.c.id.in_(about_words(TermKind.NAME, words))
+        found = _parties.c.id.in_(self._with(TermKind.NAME, words))
         rows = self._rows(sa.select(_parties).where(found).order_by(same, _parties.c.name, _parties.c.id).limit(most))
         return tuple(Person(PartyId(row.id), row.name, self.works_of(PartyId(row.id), 0).count) for row in rows)
 
@@ -112,13 +112,19 @@ class Shelf:
         standing = self._registry.evidence.in_force(Credit, date.max, about=about) if about else ()
         return [each.about for each in standing if each.party == party]
 
-    def _found(self, ids: Any, most: int, *first: sa.ColumnElement[int]) -> Found:
-        some = ids.limit(COUNTED + 1).subquery()
-        count = int(self._scalar(sa.select(sa.func.count()).select_from(some)))
+    def _with(self, kind: TermKind, words: str) -> Wanted:
+        with self._engine.connect() as connection:
+            return about_words(connection, kind, words)
+
+    def _found(self, ids: Wanted, most: int, *first: sa.ColumnElement[int]) -> Found:
+        if isinstance(ids, list):
+            count = min(len(ids), COUNTED + 1)
+        else:
+            some = ids.limit(COUNTED + 1).subquery()
+            count = int(self._scalar(sa.select(sa.func.count()).select_from(some)))
         order = (*first, _works.c.title, _works.c.id)
-        return Found(
-            self._in_order(sa.select(_works.c.id).where(_works.c.id.in_(ids)).order_by(*order).limit(most)), count
-        )
+        query = sa.select(_works.c.id).where(_works.c.id.in_(ids)).order_by(*order).limit(most)
+        return Found(self._in_order(query) if count else (), count)
 
     def _in_order(self, ids: sa.Select[Any]) -> tuple[Work, ...]:
         wanted = [WorkId(row.id) for row in self._rows(ids)]
