@@ -220,7 +220,9 @@ def test_who_may_open_what(app, paths, role):
 def test_whose_it_is_may_open_it(app, ada, paths):
     for method, path in sorted(OWN - WHILE_IT_LASTS):
         answer = (
-            ada.look(path.format(**paths)) if method == "GET" else ada.fill(path.format(**paths), says="why?", name="x")
+            ada.look(path.format(**paths))
+            if method == "GET"
+            else ada.fill(path.format(**paths), says="why?", because="why?", name="x")
         )
         assert answer.status_code in (200, 303), (method, path, answer.status_code)
 
