@@ -51,6 +51,12 @@ def test_saying_the_same_again_records_nothing(ada, page, home):
     assert len(home.log.entries()) == before
 
 
+def test_what_a_form_leaves_out_stays_as_it_was(ada, page, home, clock):
+    choose(ada, page, TRAIN_GEN="no", by="Ada Moore")
+    assert ada.fill(page).status_code == 303
+    assert only_work(home, TITLES[0]) in home.blocks(clock().date())
+
+
 def test_only_by_licence_is_a_no_until_a_licence_is_on_record_and_again_when_it_ends(ada, page, home, clock):
     work, day = only_work(home, TITLES[0]), clock().date()
     choose(ada, page, TRAIN_GEN="licence", by="Ada Moore")

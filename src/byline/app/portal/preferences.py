@@ -195,10 +195,11 @@ def _wide(visit: Visit, mine: Mine, target: Target) -> dict[Use, Stance]:
 
 def choose(visit: Visit) -> Answer:
     mine = Mine.of(visit)
-    target, wanted = target_of(visit, mine), dict[Use, Stance]()
+    target = target_of(visit, mine)
+    wanted = mine.said(target)  # what a form leaves out stays as it was
     for use in USES:
         with visit.at(use.value):
-            wanted[use] = _stance(visit.field(use.value, 20) or Stance.UNSAID)
+            wanted[use] = _stance(visit.field(use.value, 20) or wanted[use])
     with visit.at("by"):
         by = visit.me.name or visit.needed("by", "write your name: the receipts carry it", 200)
     visit.refuse_faults()
