@@ -2,8 +2,8 @@
 
     python benchmarks/lookup.py                     all of this: minutes, and 3 GB of memory
     python benchmarks/lookup.py --words 1e6         less of the documentation and sources on this machine
-    python benchmarks/lookup.py --pictures FOLDER   recall of the image search on that folder's pictures
-    python benchmarks/lookup.py --only recall       or speed, pictures, sounds
+    python benchmarks/lookup.py --only recall       or speed, sounds, pictures, growth, shortlists
+    python benchmarks/lookup.py --pictures FOLDER --drawings FOLDER     the image search (see lookup_pictures.py)
 
 Kept in benchmarks/results/lookup.json, part by part; the recall goes into the package too (src/byline/lookup/
 measured.json), because every “not found” is told with it. Times are processor time of one thread, because others use
@@ -247,25 +247,25 @@ def found_in(index, text):
     return places | {match.work for match in near_matches(index, text)}
 
 
-def picture_recall(folder):
-    from lookup_changes import PICTURE_CHANGES, pictures
+def picture_parts(told):
+    """What was asked for of recall, growth and shortlists."""
+    from lookup_pictures import Crowd, growth, recall, shortlists
 
-    from byline.lookup import ImageIndex
-
-    found = pictures(folder)
-    if len(found) < 8:
-        print(f"pictures: {folder} holds {len(found)}, so nothing was measured; name a folder with --pictures")
+    if not (told.pictures.is_dir() and told.drawings and told.drawings.is_dir()):
+        print("pictures: nothing was measured; name folders with --pictures and --drawings")
         return
-    known, strange = dict(list(found.items())[::2]), dict(list(found.items())[1::2])
-    what = f"{len(known)} photographs and wallpapers of the folder {folder.name}"
-    print(f"Found of {what}:")
-    index = ImageIndex.build((WorkId(name), content) for name, content in known.items())
-    outcomes = {
-        name: [work in {m.work for m in index.search(change(content))} for work, content in known.items()]
-        for name, change in PICTURE_CHANGES.items()
-    }
-    outcomes["false alarms: pictures that are not among them"] = [bool(index.search(c)) for c in strange.values()]
-    tally("image", what, outcomes)
+    with tempfile.TemporaryDirectory() as folder:
+        crowd = Crowd(told.pictures, told.drawings, told.index or Path(folder))
+        if told.only in (None, "pictures"):
+            outcomes, size = recall(crowd)
+            what = (
+                f"{len(crowd.known)} photographs and wallpapers and {len(crowd.drawn)} drawings among {size:,} pictures"
+            )
+            tally("image", what, outcomes)
+        if told.only in (None, "growth"):
+            kept("growth", where() | {"make_ms": crowd.make_ms, "rows": growth(crowd)})
+        if told.only == "shortlists":
+            kept("shortlists", where() | shortlists(crowd))
 
 
 def sound_recall(count):
@@ -339,9 +339,42 @@ def documented():
             ]
             lines += [f"| {each['change']} | {each['found']} of {each['asked']} |" for each in recall["recalls"]] + [""]
     page = replaced_between(page, "recall", lines)
+    page = replaced_between(page, "pictures", picture_lines(told))
     if "speed" in told:
         page = replaced_between(page, "speed", speed_lines(told["speed"]))
     DOCS.write_text(page, encoding="utf-8")
+
+
+def picture_lines(told):
+    """Growth, and the two shortlists, as far as they were measured."""
+    lines = []
+    if "growth" in told:
+        grown = told["growth"]
+        lines += [
+            "**How it grows**: processor time of a search; and of the crops to 50 % whose details agree with their",
+            f"work, how many have it on the shortlist of 64 ({grown['measured']}, commit {grown['commit']}).",
+            "",
+            "| pictures | search, ms | opening the index, ms | details agree | on the shortlist |",
+            "|---|---|---|---|---|",
+        ]
+        for row in grown["rows"]:
+            cells = [f"{row[name]:,.0f}" for name in ("pictures", "search_ms", "open_ms", "confirmed", "on_shortlist")]
+            lines.append(f"| {' | '.join(cells)} |")
+        lines.append("")
+    if "shortlists" in told:
+        lists = told["shortlists"]
+        lines += [
+            "**By what a shortlist is made**: of the photographs whose details agree with their work, how many have it",
+            f"on a shortlist of 64 among {lists['pictures']:,} ({lists['measured']}, commit {lists['commit']}). The",
+            f"embedder is EfficientNet-lite0, {lists['embedder_ms']:.0f} ms a picture.",
+            "",
+            "| change | details agree | visual words | embedder | half of each |",
+            "|---|---|---|---|---|",
+        ]
+        for row in lists["rows"]:
+            lines.append(f"| {' | '.join(str(cell) for cell in row.values())} |")
+        lines.append("")
+    return lines
 
 
 def speed_lines(told):
@@ -376,15 +409,17 @@ def main():
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--words", default="1e6,8e6,all")
     asked.add_argument("--pictures", type=Path, default=Path("/usr/share/backgrounds"))
+    asked.add_argument("--drawings", type=Path, help="folder of PNG files")
+    asked.add_argument("--index", type=Path, help="folder in which the fingerprints of pictures are kept")
     asked.add_argument("--asked", type=int, default=200)
-    asked.add_argument("--only", choices=["speed", "recall", "pictures", "sounds"])
+    asked.add_argument("--only", choices=["speed", "recall", "pictures", "growth", "shortlists", "sounds"])
     told = asked.parse_args()
     if told.only in (None, "recall"):
         text_recall(told.asked)
     if told.only in (None, "sounds"):
         sound_recall(24)
-    if told.only in (None, "pictures"):
-        picture_recall(told.pictures)
+    if told.only in (None, "pictures", "growth", "shortlists"):
+        picture_parts(told)
     if told.only in (None, "speed"):
         speeds([float("inf") if size == "all" else float(size) for size in told.words.split(",")])
     documented()

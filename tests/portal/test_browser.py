@@ -6,11 +6,14 @@ import time
 from datetime import UTC, datetime
 from importlib import resources
 
+import media_files
 import pytest
 import uvicorn
+from media_files import picture, stored
 from portal_project import ADA, BEN, TEXTS, TITLES, build, only_work
+from tiny_project import write_csv
 
-from byline.app.home import Home
+from byline.app.home import Home, register
 from byline.app.portal import Role, create_app
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -244,6 +247,7 @@ def addresses(served, page):
         "/play",
     )
     yield from ("/verify", "/sign-in", "/enter?link=x", "/nothing-here")
+    yield from media(served, page)
     served.enter(page, "everybody@example.org", *Role, party=BEN)
     page.goto(f"{served.address}/no?of={work}")
     page.get_by_label("Your name").fill("Ben Okoro")
@@ -270,6 +274,22 @@ def addresses(served, page):
     )
     yield from matters(served, page)
     assert home.path.is_dir()
+
+
+def media(served, page):
+    """A part of a picture, found and shown; one that is found and may not be shown; one that is not found."""
+    folder = served.home.path.parent / "media"
+    folder.mkdir(exist_ok=True)
+    works = write_csv(folder / "works.csv", media_files.HEAD, *media_files.rows(folder))
+    assert register(served.home, works, None, None, NOW.date())[1] == []
+    yield f"/works/{only_work(served.home, 'Harbour')}"
+    for seed, says in ((1, "Yes, it is here"), (3, "Yes, it is here"), (9, "Not found here")):
+        page.goto(served.address)
+        content = stored(picture(seed).crop((40, 30, 360, 270)), "JPEG")
+        page.get_by_label("Or a file").set_input_files({"name": "x.jpg", "mimeType": "image/jpeg", "buffer": content})
+        page.get_by_role("button", name="Search").click()
+        assert page.get_by_role("heading", level=1).inner_text() == says
+        yield ""
 
 
 def matters(served, page):

@@ -81,11 +81,8 @@ class AudioIndex:
 
     def matches(self, query: Prints) -> list[AudioMatch]:
         """As `search`, of fingerprints."""
-        parts = [query, *(query[at : at + PART] for at in range(0, len(query) - PART, PART))]
-        found = (
-            min(filter(None, (_best(work, part, prints) for part in parts)), key=_differing, default=None)
-            for work, prints in zip(self.works, self._prints, strict=True)
-        )
+        asked = _Query(query)
+        found = (asked.best(work, prints) for work, prints in zip(self.works, self._prints, strict=True))
         near = [match for match in found if match is not None and match.differing_ppm <= NEAR_PPM]
         return sorted(near, key=lambda match: (match.differing_ppm, match.work))
 
@@ -132,28 +129,45 @@ def prints_of(content: bytes, name: str, seconds: int = SECONDS) -> Prints:
             raise LookupFault("bad-audio", fault.message.replace(file.name, name), fault.fix) from fault
 
 
+class _Query:
+    """A sound that is asked for: the whole of it, and parts. Its spectra are the same for all works of one size."""
+
+    def __init__(self, prints: Prints) -> None:
+        self._parts = [prints, *(prints[at : at + PART] for at in range(0, len(prints) - PART, PART))]
+        self._spectra: dict[int, list[npt.NDArray[np.complex128]]] = {}
+
+    def best(self, work: WorkId, prints: Prints) -> AudioMatch | None:
+        """The part and shift at which fewest bits differ; None if none overlaps enough."""
+        size = 1 << (len(self._parts[0]) + len(prints)).bit_length()
+        if size not in self._spectra:
+            self._spectra[size] = [np.conj(np.fft.rfft(_signs(part), size, axis=1)) for part in self._parts]
+        own = np.fft.rfft(_signs(prints), size, axis=1)
+        found = (
+            _best(work, len(part), len(prints), np.fft.irfft((spectrum * own).sum(0), size))
+            for part, spectrum in zip(self._parts, self._spectra[size], strict=True)
+        )
+        return min(filter(None, found), key=_differing, default=None)
+
+
 def _differing(match: AudioMatch) -> int:
     return match.differing_ppm
 
 
-def _best(work: WorkId, query: Prints, prints: Prints) -> AudioMatch | None:
+def _best(work: WorkId, query: int, length: int, agree: npt.NDArray[np.float64]) -> AudioMatch | None:
     """The shift at which fewest bits differ, among those with enough overlap; None if there is none.
 
-    All shifts at once: for each of the 32 bits, agreement is a correlation of signs.
+    query, length: how many fingerprints query and work have. `agree`: for each shift at once, agreeing less differing
+    bits: for each of the 32 bits, agreement is a correlation of signs, and the sum of correlations needs one transform.
     """
-    least = min(LEAST, len(query), len(prints))
-    if least < LEAST:
+    if min(query, length) < LEAST:
         return None
-    signs_q, signs_w = _signs(query), _signs(prints)
-    size = 1 << (len(query) + len(prints)).bit_length()
-    agree = np.fft.irfft(np.conj(np.fft.rfft(signs_q, size, axis=1)) * np.fft.rfft(signs_w, size, axis=1), size).sum(0)
-    shifts = np.arange(least - len(query), len(prints) - least + 1)  # of the work against the query
-    overlap = np.minimum(len(query), len(prints) - shifts) - np.maximum(0, -shifts)
-    enough = overlap >= max(LEAST, min(len(query), len(prints)) // 2)
+    shifts = np.arange(LEAST - query, length - LEAST + 1)  # of the work against the query
+    overlap = np.minimum(query, length - shifts) - np.maximum(0, -shifts)
+    enough = overlap >= max(LEAST, min(query, length) // 2)
     shifts, overlap = shifts[enough], overlap[enough]
     if not len(shifts):
         return None
-    differing = 0.5 - agree[shifts % size] / (64 * overlap)
+    differing = 0.5 - agree[shifts % len(agree)] / (64 * overlap)
     at = int(differing.argmin())
     ppm = max(0, round(float(differing[at]) * PPM))
     return AudioMatch(work, ppm, round(int(overlap[at]) / PER_SECOND, 1), round(int(shifts[at]) / PER_SECOND, 1))

