@@ -54,6 +54,8 @@ class Crew:
             if self._ended.is_set():  # it ended while this one was being started
                 _close(process)
             code = process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
             if self._ended.is_set():
                 return
             pause = self._pause if time.monotonic() - began > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)

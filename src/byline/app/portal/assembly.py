@@ -1,8 +1,6 @@
-"""For officers of a cooperative: founding it, members, what is in force, the licence that is offered, the yearly
-report, and proposals until they are counted."""
+"""For officers of a cooperative: founding it, members, what is in force, and proposals until they are counted."""
 
-from datetime import UTC, date, datetime
-from pathlib import Path
+from datetime import date
 from typing import Any
 
 from byline.app.coop import (
@@ -15,23 +13,20 @@ from byline.app.coop import (
     found,
     record_step,
 )
-from byline.app.coop_effects import export_offer, impact, offer_in_force, offered
-from byline.app.coop_report import markdown, year_report
+from byline.app.coop_effects import impact
 from byline.app.portal.accounts import Role
 from byline.app.portal.audit import account_name
 from byline.app.portal.doors import Doors
 from byline.app.portal.papers import trainings
 from byline.app.portal.visit import Answer, Download, Onward, Page, Visit
-from byline.cooperative import Effect, MemberClass, Offer, Proposal, Statutes, Step
+from byline.cooperative import OTHERS, Effect, Impact, MemberClass, Offer, Proposal, Statutes, Step
 from byline.core import AppError, BylineError, PartyId, sha256_hex
-from byline.ledger import Policy
+from byline.ledger import COMMISSION, COMMONS, RESERVE, Policy
 
 STATES = {"before": "not open yet", "open": "open", "over": "to be counted"}
 
 
 def add(doors: Doors) -> None:
-    doors.page("GET", "/rsl.xml")(published)
-    doors.page("GET", "/works/work/{key}")(work)
     doors.page("GET", "/coop", Role.COOPERATIVE)(show)
     doors.page("POST", "/coop", Role.COOPERATIVE)(make)
     doors.page("GET", "/coop/proposals/{proposal}", Role.COOPERATIVE)(proposal)
@@ -39,10 +34,6 @@ def add(doors: Doors) -> None:
     doors.page("GET", "/coop/proposals/{proposal}/box", Role.COOPERATIVE)(box)
     doors.page("GET", "/coop/{coop}/members", Role.COOPERATIVE)(members)
     doors.page("POST", "/coop/{coop}/members", Role.COOPERATIVE)(admit)
-    doors.page("GET", "/coop/{coop}/offer", Role.COOPERATIVE)(offer)
-    doors.page("POST", "/coop/{coop}/offer", Role.COOPERATIVE)(publish)
-    doors.page("GET", "/coop/{coop}/report/{year}", Role.COOPERATIVE)(report)
-    doors.page("GET", "/coop/{coop}/report/{year}/file", Role.COOPERATIVE)(report_file)
 
 
 # --- what there is --------------------------------------------------------------------------------------------------
@@ -120,15 +111,30 @@ def impact_told(coop: Coop, record: Proposal, day: date, only: PartyId | None = 
     except BylineError:
         return None
     names = coop.home.names
+
+    def order(each: Impact) -> tuple[int, str]:
+        return (0 if each.who in names else 1 if each.who == OTHERS else 2, names.get(PartyId(each.who), each.who))
+
     return {
-        option: {"unit": unit, "rows": [(names.get(PartyId(each.who)) or _account(coop, each.who),
-                                         int(each.before_nano), int(each.after_nano))
-                                        for each in rows if only in (None, each.who)]}
+        option: {
+            "unit": unit,
+            "rows": [
+                (names.get(PartyId(each.who)) or _account(coop, each.who), int(each.before_nano), int(each.after_nano))
+                for each in sorted(rows, key=order)
+                if only in (None, each.who)
+            ],
+        }
         for option, (unit, rows) in options.items()
-    }  # fmt: skip
+    }
 
 
-ACCOUNTS = {"others": "others, together", "held:unclaimed": "waiting for whoever it belongs to"}
+ACCOUNTS = {
+    OTHERS: "others, together",
+    "held:unclaimed": "waiting for whoever it belongs to",
+    COMMONS: "the commons: traced to nobody",
+    COMMISSION: "commission",
+    RESERVE: "reserve for corrections",
+}
 
 
 def _account(coop: Coop, who: str) -> str:
@@ -236,72 +242,3 @@ def box_file(coop: Coop, record: Proposal) -> Download:
     if not path.is_file():
         raise AppError("no-such-page", "the ballots are not published yet", "they are when the vote is counted")
     return Download(path.read_bytes(), path.name, "application/x-ndjson")
-
-
-# --- the licence that is offered ------------------------------------------------------------------------------------
-
-
-def offer(visit: Visit) -> Answer:
-    coop, day = coop_of(visit), visit.now.date()
-    try:
-        record, found_ = offer_in_force(coop, day)
-    except AppError:
-        record, found_ = None, None
-    place = {kind: len(ids) for kind, ids in offered(coop, day).to_json().items()}
-    path = visit.home.path / "rsl.xml"
-    data = {
-        "coop": coop.record,
-        "proposal": record,
-        "offer": found_,
-        "place": place,
-        "base": f"{visit.portal.site}/works",
-        "published": path.read_text("utf-8")[:4_000] if path.is_file() else "",
-        "site": visit.portal.site,
-    }
-    return Page("coop-offer.html", "The licence that is offered", data)
-
-
-def publish(visit: Visit) -> Answer:
-    """Raises: AppError("nothing-voted"), CooperativeError("bad-offer")."""
-    coop = coop_of(visit)
-    base = visit.needed("base", "write the https address under which the works are found", 500)
-    with visit.at("base"):
-        export_offer(coop, visit.now.date(), base, visit.home.path / "rsl.xml", datetime.now(UTC))
-    visit.refuse_faults()
-    visit.did("published the licence that is offered", coop.record.id)
-    return Onward(f"/coop/{coop.record.id}/offer")
-
-
-def published(visit: Visit) -> Answer:
-    path: Path = visit.home.path / "rsl.xml"
-    if not path.is_file():
-        raise AppError("no-such-page", "no licence is offered here", "a cooperative publishes one")
-    return Download(path.read_bytes(), path.name, "application/rsl+xml")
-
-
-def work(visit: Visit) -> Answer:
-    """The address of a work as it stands in an offer."""
-    return Onward(f"/works/work:{visit.named['key']}")
-
-
-# --- the yearly report ----------------------------------------------------------------------------------------------
-
-
-def report(visit: Visit) -> Answer:
-    coop, year = coop_of(visit), _year(visit)
-    data = {"coop": coop.record, "told": year_report(coop, year), "year": year, "now": visit.now.year}
-    return Page("coop-report.html", f"Transparency report {year}", data)
-
-
-def report_file(visit: Visit) -> Answer:
-    coop, year = coop_of(visit), _year(visit)
-    text = markdown(year_report(coop, year))
-    return Download(text.encode(), f"transparency-report-{year}.md", "text/markdown")
-
-
-def _year(visit: Visit) -> int:
-    """Raises: AppError("no-such-page") for one that has not begun."""
-    text = visit.named["year"]
-    if not (text.isascii() and text.isdigit() and 1970 <= int(text[:6]) <= visit.now.year):
-        raise AppError("no-such-page", "there is no report of that year", "choose one that has begun")
-    return int(text)
