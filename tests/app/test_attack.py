@@ -3,18 +3,23 @@
 import itertools
 import json
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from byline.app import attack_corpus
 from byline.app.attack import ATTACKS, run_attacks
 from byline.app.attack_corpus import influence, small_world
-from byline.app.attack_run import Book, period_queries, spans_by_example
+from byline.app.attack_read import SpanTask, read_spans, spans_by_example
+from byline.app.attack_run import PERIOD, period_outputs
+from byline.app.carried import period_scores
 from byline.app.cli import app
 from byline.app.home import Home
-from byline.app.model import Training
+from byline.app.model import Training, silent
+from byline.training import LanguageTask, Query
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +80,35 @@ def test_a_finished_run_is_attacked_with_its_own_scores(project):
     assert told == json.loads(project("attack", "--name", "main", "--json").out.splitlines()[-1])
 
 
-def test_a_made_up_span_scores_as_a_recorded_one_of_the_same_text_does(project):
-    """The finished model reads a span again: on average as large as what the run recorded of it, and the same way."""
+def test_recorded_spans_have_the_scores_that_pay_and_made_up_ones_change_nothing(project):
     training = Training.open(Home.open(project.home), "main")
-    book = Book(training, period_queries(training))
-    spans = list(spans_by_example(training).values())
-    again_QN, recorded_QN = book.scale * book._raw(spans), book._recorded_QN
-    assert np.sqrt((again_QN**2).mean()) == pytest.approx(float(np.sqrt((recorded_QN**2).mean())), rel=0.05)
-    assert np.corrcoef(again_QN.ravel(), recorded_QN.ravel())[0, 1] > 0.1
+    outputs = {PERIOD: period_outputs(training)}
+    spans = spans_by_example(training)
+    book = read_spans(training, outputs, [*spans.values(), "the river was slow", "a"], silent)
+    scores = book.scores_QS[0, [book.places[text] for text in spans.values()]]
+    told = json.loads((training.home.training("main") / "attribution.json").read_text())
+    passages = [one for one in told["passages"] if one["kind"] == "generated"]
+    paying = period_scores(training, [_Passage(Query(tuple(p["tokens"]), p["start"])) for p in passages], silent).total
+    distinct = [list(spans.values()).count(text) == 1 for text in spans.values()]
+    paid = paying.scores_QN[0][distinct]  # differences in single precision: other rows beside them, other rounding
+    assert np.allclose(scores[distinct], paid, atol=0.03 * np.abs(paid).max())
+    assert np.corrcoef(scores[distinct], paid)[0, 1] > 0.999
+    assert book.scores_QS[0, book.places["a"]] == 0  # one token follows nothing
+    assert book.scores_QS[0, book.places["the river was slow"]] != 0
+
+
+def test_a_short_span_in_a_batch_has_the_loss_that_it_has_alone(project):
+    training = Training.open(Home.open(project.home), "main")
+    plain = LanguageTask.of(training.corpus)
+    example = training.corpus.examples[0].id
+    whole = plain.tokens_of[example]
+    task = SpanTask(plain, {"short": whole[:7].tolist(), "one": [3]})
+    batch, model = task.batch([example, "short", "one"], 0), training.model()
+    losses_B = task.losses(task.outputs(model, batch), batch)
+    alone = [plain.losses(plain.outputs(model, row[None]), row[None]) for row in (whole, whole[:7])]
+    assert torch.allclose(losses_B[:2], torch.cat(alone), atol=1e-5) and losses_B[2] == 0
+
+
+@dataclass(frozen=True)
+class _Passage:
+    query: Query

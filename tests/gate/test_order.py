@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from byline.core import Contribution, Decision, Role, Verdict, Work, account_id, party_id, sha256_hex, work_id
-from byline.gate import find_disorder, hold_disordered
+from byline.gate import find_disorder, hold_for_review
 from byline.gate.order import MIN_CATALOGUE, MIN_WORDS
 
 NOUNS = [f"noun{number}" for number in range(600)]
@@ -86,8 +86,8 @@ def test_only_what_was_admitted_is_held(rule):
     works, by_id = catalogue([*HONEST, shuffled(HONEST[0], 1)])
     found = find_disorder(works, by_id)
     admitted = [Decision(work.id, Verdict.ADMIT, rule, "", ()) for work in works]
-    after = hold_disordered(admitted, found)
+    after = hold_for_review(admitted, found)
     assert [one.rule for one in after] == [rule] * 12 + ["no-order"]
     assert after[12].verdict is Verdict.REFUSE and after[12].evidence[0].startswith("order:")
     refused = [replace(one, verdict=Verdict.REFUSE, rule="opt-out") for one in admitted]
-    assert list(hold_disordered(refused, found)) == refused
+    assert list(hold_for_review(refused, found)) == refused

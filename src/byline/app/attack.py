@@ -7,6 +7,7 @@ gain does not exceed; tests hold every attack to it, in small worlds (`attack_co
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -58,20 +59,30 @@ def run_attacks(seed: int = 0) -> dict[str, Outcome]:
     """Every attack on one small world."""
     world = small_world(seed)
     scene = Scene(world.uploads, ATTACKER, world.uploads[:3])
-    found = outcomes(scene, world.market(), ATTACKS, random.Random(seed))
+    found = outcomes(scene, staged(scene, ATTACKS, random.Random(seed)), ATTACKS, world.market())
     return {**found, "self-prompting": self_prompting(world)}
 
 
-def outcomes(scene: Scene, market: Market, attacks: Mapping[str, "Entry"], chance: random.Random) -> dict[str, Outcome]:
+def staged(scene: Scene, attacks: Mapping[str, "Entry"], chance: random.Random) -> dict[str, Scene]:
+    """Uploads after each attack."""
+    return {name: attack(scene, random.Random(chance.random())) for name, (attack, _, _) in attacks.items()}
+
+
+def outcomes(
+    scene: Scene, attacked: Mapping[str, Scene], attacks: Mapping[str, "Entry"], market: Market
+) -> dict[str, Outcome]:
     """What each attack brings this attacker; `market` knows the score of every span that an attack makes."""
-    fair = {on: pay(replace(market, uploads=scene.uploads), defended=on)[scene.attacker] for on in (False, True)}
+    fair = {on: pay(replace(market, uploads=scene.uploads), defended=on) for on in (False, True)}
     found = {}
-    for name, (attack, bound, says) in attacks.items():
-        attacked = attack(scene, random.Random(chance.random()))
-        after = replace(market, uploads=attacked.uploads)
-        gains = [pay(after, defended=on).get(scene.attacker, 0) * PPM // max(1, fair[on]) for on in (False, True)]
-        found[name] = Outcome(gains[0], gains[1], bound(scene, attacked), says)
+    for name, (_, bound, says) in attacks.items():
+        after = replace(market, uploads=attacked[name].uploads)
+        gains = [_gain(pay(after, defended=on), fair[on], scene.attacker) for on in (False, True)]
+        found[name] = Outcome(gains[0], gains[1], bound(scene, attacked[name], fair[True]), says)
     return found
+
+
+def _gain(after: Mapping[str, int], fair: Mapping[str, int], attacker: str) -> int:
+    return after.get(attacker, 0) * PPM // max(1, fair.get(attacker, 0))
 
 
 # --- the attacks ----------------------------------------------------------------------------------------------
@@ -151,22 +162,39 @@ def _edited(spans: tuple[str, ...], part: float, chance: random.Random) -> tuple
 # --- what is claimed ------------------------------------------------------------------------------------------
 
 
-def nothing(scene: Scene, attacked: Scene) -> int:
+Fair = Mapping[str, int]  # what every purse earns honestly, with the defences
+
+
+def nothing(scene: Scene, attacked: Scene, fair: Fair) -> int:
     return PPM + SLACK_PPM
 
 
-def diluted(scene: Scene, attacked: Scene) -> int:
+def diluted(scene: Scene, attacked: Scene, fair: Fair) -> int:
     """The stolen passages earn nothing, but a model that reads them twice is another model, and its influences move."""
     return PPM + 2 * SLACK_PPM
 
 
-def by_length(scene: Scene, attacked: Scene) -> int:
+def by_length(scene: Scene, attacked: Scene, fair: Fair) -> int:
     """A prior by length pays for length, also where it is junk: the attacker's words after over those before."""
-    before, after = (sum(len(u.words) for u in s.uploads if u.purse == scene.attacker) for s in (scene, attacked))
-    return after * PPM // before + SLACK_PPM
+    return _words(attacked)[scene.attacker] * PPM // _words(scene)[scene.attacker] + SLACK_PPM
 
 
-Entry = tuple[Attack, Callable[[Scene, Scene], int], str]
+def by_best_rate(scene: Scene, attacked: Scene, fair: Fair) -> int:
+    """Words that pass as written by people are paid as such: as well as those of whoever is paid best for a word."""
+    words = _words(scene)
+    best = max(nano / words[purse] for purse, nano in fair.items())
+    added = _words(attacked)[scene.attacker] - words[scene.attacker]
+    return PPM + round(best * added * PPM / fair[scene.attacker]) + SLACK_PPM
+
+
+def _words(scene: Scene) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for upload in scene.uploads:
+        found[upload.purse] += len(upload.words)
+    return found
+
+
+Entry = tuple[Attack, Callable[[Scene, Scene, Fair], int], str]
 ATTACKS: dict[str, Entry] = {
     "duplicate-stuffing": (duplicate_stuffing, nothing, "one's own work handed in again and again"),
     "sock-puppets": (sock_puppets, nothing, "one's own work handed in under many names"),

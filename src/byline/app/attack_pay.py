@@ -38,12 +38,13 @@ from byline.core import (
     work_id,
 )
 from byline.gate import (
+    Echo,
     credited_works,
     decide_all,
     find_clusters,
     find_disorder,
     find_excerpts,
-    hold_disordered,
+    hold_for_review,
     own_lengths,
 )
 from byline.ledger import Policy, Prior, Stake, Terms, Unattributed, payable, settle
@@ -62,6 +63,7 @@ POLICY = Policy(
 )
 
 Score = Callable[[Sequence[Example], Mapping[WorkId, str]], ScoreTable]
+Doubts = Callable[[Mapping[WorkId, str]], tuple[Echo, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +109,13 @@ class Upload:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Market:
-    """Uploads in the order of registration, what a model trained on some of them owes to each, and lambda."""
+    """Uploads in the order of registration, what a model trained on some of them owes to each, and lambda. `doubts`:
+    which texts read as if a model had written them."""
 
     uploads: tuple[Upload, ...]
     score: Score
     lambda_ppm: int = LAMBDA_PPM
+    doubts: Doubts = lambda texts: ()
 
 
 def pay(market: Market, *, defended: bool, revenue_nano: int = 10**12) -> dict[str, int]:
@@ -119,7 +123,7 @@ def pay(market: Market, *, defended: bool, revenue_nano: int = 10**12) -> dict[s
     by_work = {upload.work(): upload for upload in market.uploads}
     works, texts = list(by_work), {work.id: upload.text for work, upload in by_work.items()}
     examples = {work.id: upload.examples(work.id) for work, upload in by_work.items()}
-    shares, stakes = (_defended if defended else _undefended)(works, texts, examples, market.score)
+    shares, stakes = (_defended if defended else _undefended)(works, texts, examples, market.score, market.doubts)
     splits = [Split(work.id, ((work.contributions[0].party, PPM),), DAY - timedelta(99)) for work in works]
     low = market.lambda_ppm
     terms = Terms(POLICY, Reliability("run:attack", "attack", low, low, low, 1, "0" * 64), DAY - timedelta(9))
@@ -137,11 +141,11 @@ _Examples = Mapping[WorkId, Sequence[Example]]
 
 
 def _defended(
-    works: Sequence[Work], texts: Mapping[WorkId, str], examples: _Examples, score: Score
+    works: Sequence[Work], texts: Mapping[WorkId, str], examples: _Examples, score: Score, doubts: Doubts
 ) -> tuple[ShareTable, list[Stake]]:
     """Gate first; influence by cluster, stolen passages to whom they were taken from, summed before it is clipped."""
     clusters, excerpts = find_clusters(works, texts), find_excerpts(works, texts)
-    decisions = hold_disordered(decide_all(works, clusters, [], DAY), find_disorder(works, texts))
+    decisions = hold_for_review(decide_all(works, clusters, [], DAY), [*find_disorder(works, texts), *doubts(texts)])
     verdicts = {decision.work: decision.verdict for decision in decisions}
     admitted = [work for work in works if verdicts[work.id] is Verdict.ADMIT]
     read = [example for work in admitted for example in examples[work.id]]
@@ -155,7 +159,7 @@ def _defended(
 
 
 def _undefended(
-    works: Sequence[Work], texts: Mapping[WorkId, str], examples: _Examples, score: Score
+    works: Sequence[Work], texts: Mapping[WorkId, str], examples: _Examples, score: Score, doubts: Doubts
 ) -> tuple[ShareTable, list[Stake]]:
     """Every upload for itself, clipped output by output: what a plain similarity or influence scheme does."""
     read = [example for work in works for example in examples[work.id]]

@@ -29,7 +29,17 @@ from byline.core import (
     WorkId,
 )
 from byline.disclosure import Log, SigningKey, create_key, load_key
-from byline.gate import Clusters, decide_all, find_clusters, find_disorder, freeze, hold_for_review, write_manifest
+from byline.gate import (
+    Clusters,
+    Disorder,
+    Echo,
+    decide_all,
+    find_clusters,
+    find_disorder,
+    freeze,
+    hold_for_review,
+    write_manifest,
+)
 from byline.ledger import Journal, open_journal
 from byline.registry import (
     MEDIA,
@@ -206,7 +216,7 @@ def check(home: Home, on: date, law: Mapping[WorkId, Decision] | None = None) ->
     decisions = decide_all(works, clusters, home.opt_outs(on), on, law, home.blocks(on), reserved)
     seen = looked_at(home)
     worded = [work for work in works if work.id in texts]
-    doubts = [*find_disorder(worded, texts), *echoes(home, [work.id for work in worded])]
+    doubts: list[Disorder | Echo] = [*find_disorder(worded, texts), *echoes(home, [work.id for work in worded])]
     decisions = hold_for_review(decisions, [one for one in doubts if one.work not in seen])
     home.registry.save_decisions(decisions, on)
     return decisions, clusters

@@ -5,6 +5,7 @@ Pure functions: no database and no clock.
 
 from byline.gate.decide import Neighbour, decide, decide_all
 from byline.gate.duplicates import Clusters, NearCopy, find_clusters
+from byline.gate.echo import Echo, find_echoes
 from byline.gate.excerpts import Excerpt, credited_works, find_excerpts, own_lengths
 from byline.gate.licence import LicenceReading, LicenceTerms, licence_terms, read_licence
 from byline.gate.manifest import (
@@ -17,12 +18,14 @@ from byline.gate.manifest import (
     verify_manifest,
     write_manifest,
 )
-from byline.gate.order import Disorder, find_disorder, hold_disordered
+from byline.gate.order import Disorder, find_disorder
+from byline.gate.review import hold_for_review
 
 __all__ = [
     "AbsenceProof",
     "Clusters",
     "Disorder",
+    "Echo",
     "Excerpt",
     "LicenceReading",
     "LicenceTerms",
@@ -34,9 +37,10 @@ __all__ = [
     "decide_all",
     "find_clusters",
     "find_disorder",
+    "find_echoes",
     "find_excerpts",
     "freeze",
-    "hold_disordered",
+    "hold_for_review",
     "licence_terms",
     "own_lengths",
     "prove_absence",

@@ -13,12 +13,12 @@ or the only work of its language may be held although somebody wrote it.
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from byline.core import PPM, Decision, Record, Verdict, Work, WorkId
+from byline.core import PPM, Record, Work, WorkId
 from byline.gate.duplicates import Hashes, _mix, _words
 
 MIN_ORDER_PPM = 80_000
@@ -42,6 +42,21 @@ class Disorder(Record):
     work: WorkId
     order_ppm: int
 
+    @property
+    def rule(self) -> str:
+        return "no-order"
+
+    @property
+    def because(self) -> str:
+        return (
+            f"Its words stand in no order: next to each other they are found elsewhere hardly more often than shuffled "
+            f"(index {self.order_ppm / PPM:.2f}). Held until a person has looked at it."
+        )
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        return (f"order:{self.order_ppm}",)
+
 
 def find_disorder(works: Sequence[Work], texts: Mapping[WorkId, str]) -> tuple[Disorder, ...]:
     """Works of `MIN_WORDS` and more whose order index is below `MIN_ORDER_PPM`, by id; none in a small catalogue."""
@@ -56,23 +71,6 @@ def find_disorder(works: Sequence[Work], texts: Mapping[WorkId, str]) -> tuple[D
             ppm = round(_order(hashes, pairs, counts) * PPM)
             found += [Disorder(work, ppm)] if ppm < MIN_ORDER_PPM else []
     return tuple(found)
-
-
-def hold_disordered(decisions: Sequence[Decision], found: Sequence[Disorder]) -> tuple[Decision, ...]:
-    """The decisions, with works refused that were admitted and are words in no order: a person has to look first."""
-    held = {each.work: each for each in found}
-    return tuple(
-        _held(one, held[one.work]) if one.verdict is Verdict.ADMIT and one.work in held else one for one in decisions
-    )
-
-
-def _held(decision: Decision, found: Disorder) -> Decision:
-    because = (
-        f"Its words stand in no order: next to each other they are found elsewhere hardly more often than shuffled "
-        f"(index {found.order_ppm / PPM:.2f}). Held until a person has looked at it."
-    )
-    evidence = (f"order:{found.order_ppm}",)
-    return replace(decision, verdict=Verdict.REFUSE, rule="no-order", because=because, evidence=evidence)
 
 
 def _order(words: Hashes, pairs: Hashes, counts: npt.NDArray[np.int64]) -> float:

@@ -4,6 +4,7 @@ from byline.training.corpus import Corpus, build_corpus, train_tokenizer
 from byline.training.folder import load_corpus, load_model, save_corpus, save_model
 from byline.training.language_model import (
     LanguageTask,
+    excess_log_likelihood,
     generate,
     mean_log_likelihood,
     new_model,
@@ -30,6 +31,7 @@ __all__ = [
     "Retraining",
     "Trained",
     "build_corpus",
+    "excess_log_likelihood",
     "fit",
     "generate",
     "load_corpus",

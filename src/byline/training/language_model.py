@@ -160,6 +160,19 @@ def mean_log_likelihood(model: nn.Module, tokens_MT: Tensor, batch: int = 32) ->
     return torch.cat(parts)
 
 
+@torch.no_grad()
+def excess_log_likelihood(model: nn.Module, tokens_MT: Tensor, batch: int = 32) -> Tensor:
+    """Mean log-likelihood per token of each sequence over what the model expects of words that it draws itself, nats:
+    (M,). Source: Fast-DetectGPT, arXiv 2310.05130."""
+    parts = []
+    with single_thread():
+        for tokens_BT in torch.split(tokens_MT, batch):
+            logits_BTV = model(input_ids=tokens_BT).logits[:, :-1]
+            entropy_BT = torch.distributions.Categorical(logits=logits_BTV).entropy()
+            parts.append((_log_likelihood(logits_BTV, tokens_BT[:, 1:]) + entropy_BT).mean(1))
+    return torch.cat(parts) if parts else torch.zeros(0)
+
+
 def unigram(corpus: Corpus, recipe: Recipe) -> Tensor:
     """log p of each token (nats) by its frequency among the training examples, each count raised by one: (V,)."""
     counts_V = torch.bincount(corpus.tokens_NT.flatten(), minlength=recipe.vocabulary).float() + 1
