@@ -103,6 +103,12 @@ def test_who_agreed_on_paper_is_recorded_by_an_officer_with_the_document(ada, of
     assert [p for p in home.path.rglob("*") if p.is_file() and b"SIGNED BY BOTH" in p.read_bytes()] == []
 
 
+def test_one_person_has_one_share_however_the_name_is_written(ada, home):
+    asked = {"work": only_work(home, TITLES[0]), "effective": "2026-11-01", "by": "Ada"}
+    answer = ada.fill("/splits/new", **asked, **shares(Ada_Moore="50", ADA__MOORE="30"))
+    assert answer.status_code == 422 and "stands here twice" in answer.text
+
+
 @pytest.mark.parametrize(
     ("names", "says"),
     [
@@ -157,6 +163,16 @@ def test_whoever_names_heirs_names_a_document_and_somebody_known(ada, home):
                     **shares(Ada_Moore="100"))  # fmt: skip
     assert mine.status_code == 422 and "comes after themselves" in mine.text
     assert "Choose the file once more" in mine.text
+
+
+def test_heirs_in_a_circle_are_confirmed_by_nobody(ada, ben, officer, other_officer, home):
+    for browser, whose, heir in ((ada, "Ada Moore", "Ben_Okoro"), (ben, "Ben Okoro", "Ada_Moore")):
+        asked = {"whose": whose, "effective": "2026-11-01", "document": "will", "by": whose}
+        heirs = begun(browser.fill("/heirs/new", WILL, **asked, **shares(**{heir: "100"})))
+        officer.fill(f"/office{heirs}", WILL, act="approve", by="Olga")
+        last = other_officer.fill(f"/office{heirs}", WILL, act="approve", by="Otto")
+    assert last.status_code == 422 and len(people_of(home).known().of(Succession)) == 1
+    assert "one officer has confirmed it" in ben.look("/matters").text
 
 
 def test_an_officer_rejects_with_a_reason(ada, officer):
@@ -230,6 +246,9 @@ def test_all_faults_of_a_claim_are_told_at_once(ada, home):
     answer = ada.fill("/disputes/new", work=work, party="party:nobody", part="400", ground="envy", since="soon",
                       because="", by="Ada")  # fmt: skip
     assert answer.status_code == 422
+    more = ada.fill("/disputes/new", work=only_work(home, TITLES[0]), party=BEN, part="1", ground="share",
+                    since="2026-09-01", because="x")  # fmt: skip
+    assert more.status_code == 422  # Ben has no share of it
     for field in ("p1", "part", "g1", "since", "because"):
         assert f'id="{field}-fault"' in answer.text, field
     assert answer.text.count("autofocus") == 1 and 'value="400"' in answer.text

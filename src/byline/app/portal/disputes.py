@@ -86,6 +86,9 @@ def claim(visit: Visit) -> Answer:
             raise AppError("bad-choice", "nobody was chosen", "choose out of whose share it is to come")
     with visit.at("part"):
         ppm = percent_field(visit, "part")
+        has = {other: most for other, _, most in _others(visit, work)}.get(party, ppm)
+        if ppm > has:
+            raise AppError("bad-share", f"their share is {_percent(has)} of the work", "claim at most that")
     with visit.at("ground"):
         if ground not in list(Ground):
             raise AppError("bad-choice", "nothing was chosen", "choose what it is about")

@@ -34,14 +34,21 @@ def day_field(visit: Visit, name: str) -> date:
         raise AppError("bad-date", f"“{text}” is no day", "write it as 2026-09-01") from fault
 
 
+def name_field(visit: Visit, name: str, spelt: Mapping[str, str]) -> str:
+    """A name as it is registered, whatever its capitals and spaces. `spelt`: those names by their small letters."""
+    text = " ".join(visit.field(name, 200).split())
+    return spelt.get(text.casefold(), text)
+
+
 def shares_field(visit: Visit) -> list[tuple[str, int]]:
     """Names with parts per million from the rows `name-1`, `share-1` ...; every fault beside its field.
 
     Raises: AppError("bad-share"), ("empty-field").
     """
     found: dict[str, int] = {}
+    spelt = {name.casefold(): name for name in visit.home.names.values()}
     for row in range(1, ROWS + 1):
-        name, share = visit.field(f"name-{row}", 200), visit.field(f"share-{row}", 20)
+        name, share = name_field(visit, f"name-{row}", spelt), visit.field(f"share-{row}", 20)
         if not name and not share:
             continue
         with visit.at(f"name-{row}"):

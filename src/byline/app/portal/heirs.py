@@ -6,7 +6,7 @@ from typing import Any
 
 from byline.app.portal.accounts import Role
 from byline.app.portal.doors import Doors
-from byline.app.portal.fields import day_field, document_field, share_rows, shares_field
+from byline.app.portal.fields import day_field, document_field, name_field, share_rows, shares_field
 from byline.app.portal.matters import Matter, MatterKind, is_open, matters_of, name_of, people_of, refuse_closed, step
 from byline.app.portal.pages import day as day_words
 from byline.app.portal.visit import Answer, Onward, Page, Visit
@@ -26,14 +26,16 @@ def form(visit: Visit) -> Answer:
 
 
 def name_heirs(visit: Visit) -> Answer:
+    whose = ""
     with visit.at("whose"):
-        whose = visit.needed("whose", "write the name that the works carry", 200)
+        visit.needed("whose", "write the name that the works carry", 200)
+        whose = name_field(visit, "whose", {name.casefold(): name for name in visit.home.names.values()})
         if party_id(whose) not in visit.home.names:
             raise AppError("unknown-person", f"“{whose}” has made no work that is registered here", "write the name "
                            "as the works carry it")  # fmt: skip
     shares = shares_field(visit)
     with visit.at(""):
-        if party_id(visit.field("whose", 200)) in {party_id(name) for name, _ in shares}:
+        if whose in dict(shares):
             raise AppError("bad-share", "nobody comes after themselves", "name the others")
     with visit.at("effective"):
         day = day_field(visit, "effective")
@@ -86,10 +88,12 @@ def decide(visit: Visit, matter: Matter, by: str) -> None:
         return
     if any(visit.me.id == done.person or by == done.body["by"] for done in matter.all("approved")):
         raise AppError("seen-twice", "you have confirmed this already", "a second officer confirms it, too")
-    matter = step(visit, matter, "approved", f"{by} has seen the document and confirms it.", by=by)
-    names = tuple(str(done.body["by"]) for done in matter.all("approved"))
-    if len(names) > 1:
+    names = (*(str(done.body["by"]) for done in matter.all("approved")), by)
+    if len(names) > 1:  # into the register first: a process that dies between leaves a matter to be confirmed again
         _record(visit, matter, names)
+    matter = step(visit, matter, "approved", f"{by} has seen the document and confirms it.", by=by)
+    if len(names) > 1:
+        step(visit, matter, "recorded", f"It counts from {day_words(matter.body['effective'])} on.")
 
 
 def _same_document(visit: Visit, matter: Matter) -> None:
@@ -111,7 +115,6 @@ def _record(visit: Visit, matter: Matter, approved: tuple[str, ...]) -> None:
     added = people_of(visit.home).add_all(list(body["names"].values()), [record], visit.now.date())
     for _, fault in added.faults:
         raise fault
-    step(visit, matter, "recorded", f"It counts from {day_words(day)} on.")
 
 
 def told(visit: Visit, matter: Matter) -> dict[str, Any]:

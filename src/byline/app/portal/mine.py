@@ -15,6 +15,7 @@ from byline.app.portal.accounts import Role
 from byline.app.portal.choices import states
 from byline.app.portal.doors import Doors
 from byline.app.portal.earnings import rows
+from byline.app.portal.identities import identities
 from byline.app.portal.mail import erase_mails
 from byline.app.portal.passkeys import Passkeys
 from byline.app.portal.visit import Answer, Download, Onward, Page, Visit
@@ -33,11 +34,12 @@ def add(doors: Doors) -> None:
 
 def show(visit: Visit) -> Answer:
     home = visit.home
+    concerning = dealing.of_person(visit)
     data = {
         "notices": states(visit),
         "questions": visit.portal.accounts.questions(visit.me.id),
-        "asked": [each for each in dealing.of_person(visit) if each["asks"]],
-        "matters": len(dealing.of_person(visit)),
+        "asked": [each for each in concerning if each["asks"]],
+        "matters": len(concerning),
         "accounts": rows(Desk(home, visit.now.date()), visit.me.party) if visit.me.party else [],
         "payee": home.names.get(visit.me.party, ""),
     }
@@ -59,6 +61,7 @@ def _files(visit: Visit) -> Iterator[tuple[str, bytes]]:
     yield "person.json", _json(known)
     yield "questions.json", _json([asdict(each) for each in visit.portal.accounts.questions(person.id)])
     yield "passkeys.json", _json([asdict(each) for each in Passkeys(visit.portal.accounts.engine).of(person.id)])
+    yield "organisations.json", _json([asdict(each) for each in identities(visit.portal.accounts, person.id)])
     yield "trail.json", _json([asdict(each) for each in visit.portal.trail.lines(person.id)])
     found = [each for each in matters.matters_of(visit).all() if matters.concerns(each, visit)]
     yield "matters.json", _json([asdict(each) for each in found])

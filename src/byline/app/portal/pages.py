@@ -61,6 +61,7 @@ OPEN = {
     "bad-payments": 422,
     "bad-use": 422,
     "bad-share": 422,
+    "circular-succession": 422,
     "empty-field": 422,
     "empty-query": 422,
     "iscc-missing": 422,

@@ -139,9 +139,13 @@ def act(visit: Visit, matter: Matter) -> None:
 
 
 def _agree(visit: Visit, matter: Matter, party: str, by: str, sha256: str = "") -> None:
-    matter = step(visit, matter, "agreed", f"{by} agrees.", by=by, party=party, sha256=sha256)
-    if set(matter.body["asked"]) <= _agreed(matter):
+    """Into the register first: a process that dies between leaves a matter that can be agreed to again."""
+    all_agree = set(matter.body["asked"]) <= _agreed(matter) | {party}
+    if all_agree:
         _adopt(visit, matter)
+    matter = step(visit, matter, "agreed", f"{by} agrees.", by=by, party=party, sha256=sha256)
+    if all_agree:
+        step(visit, matter, "adopted", "All have agreed; money is divided by it from its day on.")
 
 
 def _agreed(matter: Matter) -> set[str]:
@@ -157,7 +161,6 @@ def _adopt(visit: Visit, matter: Matter) -> None:
     split = Split(WorkId(matter.about), lines, date.fromisoformat(body["effective"]))
     parties = tuple(Party(PartyId(party), name) for party, name in body["names"].items())
     visit.home.registry.add(Catalogue((), parties, (), (split,), ()), visit.now.date())
-    step(visit, matter, "adopted", "All have agreed; money is divided by it from its day on.")
 
 
 # --- an officer -------------------------------------------------------------------------------------------------
