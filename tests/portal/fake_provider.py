@@ -25,6 +25,7 @@ class Fake:
         self.clock, self.secret, self.client = clock, secret, "byline"
         self.claims, self.told, self.more, self.answers, self.signed = {}, {}, None, {}, "rsa"
         self.keys, self.codes, self.asked, self.status = [RSA, EC], {}, [], 200
+        self.looks = 0
 
     def settings(self):
         own = {"issuer": self.issuer, "authorization_endpoint": f"{self.issuer}/authorize",
@@ -92,6 +93,7 @@ def provider(clock):
                 self.send_header("location", fake.authorize(asked))
                 self.end_headers()
             elif at.path == "/.well-known/openid-configuration":
+                fake.looks += 1
                 self.say(fake.status, fake.settings())
             elif at.path == "/keys":
                 self.say(200, {"keys": [key.as_dict(private=False) for key in fake.keys]})

@@ -1,6 +1,9 @@
 """Organisations that vouch for their people, over real HTTP: who comes in as what, and every lie refused."""
 
+import io
+import json
 import shutil
+import zipfile
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -246,11 +249,29 @@ def test_settings_of_an_organisation_that_make_no_sense_end_it_there(app, north,
     assert answer.status_code == 503 and "try again later" in answer.text.lower()
 
 
-def test_one_that_is_away_holds_up_nobody_and_may_come_back(app, north):
+def test_one_that_is_away_is_left_alone_for_some_seconds_and_may_come_back(app, north, clock):
     north.status = 500
     assert stranger(app).look("/sign-in/with/north").status_code == 503
     north.status = 200
-    assert come(app)[1].status_code == 303
+    assert stranger(app).look("/sign-in/with/north").status_code == 503 and north.looks == 1
+    with at(clock, timedelta(seconds=11)):
+        assert come(app)[1].status_code == 303
+
+
+def test_the_operator_sees_who_came_as_what_and_so_does_whoever_it_was(app, north):
+    north.claims = {"groups": ["numbers"]}
+    browser, _ = come(app)
+    page = signed_in(app, "otto@example.org", Role.OPERATOR).look("/operate/people").text
+    assert "Northern Press vouched for them on 1 November 2026, for that session as auditor, contributor" in page
+    with zipfile.ZipFile(io.BytesIO(browser.look("/me/export").content)) as packed:
+        assert json.loads(packed.read("organisations.json"))[0]["subject"] == "number 7"
+        assert json.loads(packed.read("person.json"))["way"] == "Northern Press"
+
+
+def test_an_office_with_one_address_signs_in_and_a_flood_is_stopped(app):
+    browser = stranger(app)
+    answers = [browser.look("/sign-in/with/north").status_code for _ in range(202)]
+    assert answers[:100] == [303] * 100 and answers[-1] == 429
 
 
 @pytest.mark.parametrize("ways", [["client_secret_post"], ["client_secret_basic", "client_secret_post"]])

@@ -187,6 +187,12 @@ class Accounts:
         with writing(self.engine) as connection:
             connection.execute(sa.delete(SESSIONS).where(SESSIONS.c.digest == _digest(session)))
 
+    def end(self, person: str, way: str, but: str = "") -> None:
+        """End the sessions that somebody began in this way. `but`: the secret of one that goes on."""
+        these = sa.and_(SESSIONS.c.person == person, SESSIONS.c.way == way, SESSIONS.c.digest != _digest(but))
+        with writing(self.engine) as connection:
+            connection.execute(sa.delete(SESSIONS).where(these))
+
     # --- what is theirs -----------------------------------------------------------------------------------------
 
     def keep_notice(self, person: str, notice: str) -> None:

@@ -15,10 +15,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import formatdate, parseaddr
+from email.utils import format_datetime, parseaddr
 from pathlib import Path
 
 from byline.app.portal.settings import MailServer
@@ -50,7 +51,7 @@ class Sent:
 def write_mail(folder: Path, to: str, subject: str, text: str) -> Path:
     """Put a mail into the outbox: whole or not at all, readable by its owner only."""
     mail = EmailMessage(policy=SMTP)
-    mail["To"], mail["Subject"], mail["Date"] = to, subject, formatdate()
+    mail["To"], mail["Subject"], mail["Date"] = to, subject, format_datetime(datetime.now(UTC))
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(text)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

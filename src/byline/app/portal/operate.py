@@ -7,6 +7,7 @@ from byline.app.home import read_json, read_kept
 from byline.app.payouts import book_of
 from byline.app.portal.accounts import Role
 from byline.app.portal.doors import Doors
+from byline.app.portal.identities import identities
 from byline.app.portal.papers import trainings
 from byline.app.portal.payments import Payments
 from byline.app.portal.playground import OpenTo, open_it, open_to
@@ -76,7 +77,10 @@ def people(visit: Visit) -> Answer:
     found = [(person, names.get(person.party, "")) for person in visit.portal.accounts.people()]
     payees = [each.name for each in Desk(visit.home, visit.now.date()).payees]
     roles = [role.value for role in Role if role is not Role.CONTRIBUTOR]
-    return Page("people.html", "People", {"people": found, "payees": payees, "choices": roles})
+    by = {one.issuer: one.name for one in visit.portal.settings.organisations.values()}
+    vouched = [(each, by.get(each.issuer, each.issuer)) for each in identities(visit.portal.accounts)]
+    data = {"people": found, "payees": payees, "choices": roles, "vouched": vouched}
+    return Page("people.html", "People", data)
 
 
 def invite(visit: Visit) -> Answer:

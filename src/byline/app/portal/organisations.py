@@ -6,7 +6,7 @@ Connect Core 1.0, 3.1.2 and 3.1.3.7, and Discovery 1.0; RFC 7636 (PKCE); RFC 920
 
 import json
 import ssl
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -28,6 +28,7 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 LEEWAY = 60  # seconds that clocks may differ
 OLDEST = 10 * 60  # seconds since a token was made
 KEPT = 60 * 60  # seconds for which its settings and keys are believed to stay the same
+AWAY = 10  # seconds for which one that could not be asked is not asked again
 TIMEOUT = httpx.Timeout(10, connect=5)
 MOST_BYTES = 1_000_000
 _FIELDS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
@@ -44,11 +45,13 @@ class Vouched:
 
 @dataclass(frozen=True)
 class Known:
-    """What an organisation says of its addresses and keys, and until when we believe it without asking again."""
+    """What an organisation says of its addresses and keys, and until when we believe it without asking again. `away`:
+    that it could not be asked, which is believed for some seconds, so that not every visitor waits for it in vain."""
 
     told: Mapping[str, Any]
     keys: KeySet
     until: int
+    away: AppError | None = None
 
 
 @dataclass
@@ -172,8 +175,16 @@ class Provider:
     def _read(self) -> Known:
         with self._lock:
             if self._known is None or self._known.until <= self.clock():
-                self._known = self._fetch()
+                self._known = self._fetched()
+            if self._known.away is not None:
+                raise self._known.away
             return self._known
+
+    def _fetched(self) -> Known:
+        try:
+            return self._fetch()
+        except AppError as fault:
+            return Known({}, KeySet([]), int(self.clock()) + AWAY, fault)
 
     def _fetch(self) -> Known:
         issuer = self.organisation.issuer
@@ -245,10 +256,8 @@ _ISS = "authorization_response_iss_parameter_supported"
 
 def jwt_header(token: str) -> Mapping[str, Any]:
     """What a token says of itself, unproven. Raises: ValueError."""
-    import base64
-
     text = token.partition(".")[0]
-    told = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    told = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     if not isinstance(told, dict):
         raise ValueError("no header")
     return told

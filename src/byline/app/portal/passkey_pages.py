@@ -74,6 +74,7 @@ def rename(visit: Visit) -> Answer:
 
 def remove(visit: Visit) -> Answer:
     _kept(visit).remove(visit.me.id, visit.named["passkey"])
+    visit.portal.accounts.end(visit.me.id, "passkey", visit.session)
     visit.did("removed a passkey", visit.named["passkey"])
     return Onward("/me/passkeys")
 
@@ -91,7 +92,7 @@ def ways(visit: Visit) -> dict[str, str]:
 def enter(visit: Visit) -> Answer:
     """Who has the passkey is whom it was made for. The seal is used up before anything is looked at."""
     portal, sealed = visit.portal, visit.field("seal")
-    if not portal.senders.admits(visit.address, visit.now):
+    if not portal.tries.admits(visit.address, visit.now):
         raise AppError("too-often", "there were too many tries", "wait a quarter of an hour")
     unseal(portal, "enter", visit.token, visit.now, sealed)
     answer = visit.field("credential", 20_000)
@@ -103,6 +104,7 @@ def enter(visit: Visit) -> Answer:
     try:
         _kept(visit).count(passkey, count, visit.now)
     except AppError:
+        portal.accounts.end(person, "passkey")
         if not passkey.stopped:
             _tell_stopped(visit, passkey)
         raise

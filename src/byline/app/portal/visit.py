@@ -83,6 +83,11 @@ class Portal:
     def senders(self) -> Meter:
         return Meter(self.counts, "senders", 20, 15 * 60)
 
+    @cached_property
+    def tries(self) -> Meter:
+        """To sign in by passkey or organisation. An office has one address for all who work there."""
+        return Meter(self.counts, "tries", 200, 15 * 60)
+
     def fresh(self) -> Home:
         """The same project for one request: names and works are read again if the register has changed since."""
         again = Home(self.home.path, self.home.database)
