@@ -4,8 +4,9 @@
 
 On a finished training of a project whose works are longer than what was read of them, as the demo's are. Passages of
 works that the model never read are what people wrote; works by the model itself, of two spans each, are sampled at
-several temperatures. Held is what lies further above the held-out spans than `byline.gate.echo.SPREADS`. What a work brings is
-the mean score of its spans by the transport, over that of recorded spans: how many times an honest work's influence.
+several temperatures. Held is what lies further above the held-out spans than `byline.gate.echo.SPREADS`. What a work
+brings is the mean score of its spans by the transport, over that of recorded spans: so many times an honest work's
+influence.
 """
 
 import argparse

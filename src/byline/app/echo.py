@@ -46,8 +46,8 @@ def text_excess(training: "Training", texts: Iterable[str]) -> list[float | None
     from byline.training import excess_log_likelihood
 
     model = training.model()
-    cut = (_spans(training, text) for text in texts)
-    return [float(excess_log_likelihood(model, spans_MT).mean()) if len(spans_MT) else None for spans_MT in cut]
+    read = (excess_log_likelihood(model, _spans(training, text)) for text in texts)
+    return [float(excess_M.mean()) if len(excess_M) else None for excess_M in read]
 
 
 def _spans(training: "Training", text: str) -> "Tensor":

@@ -164,13 +164,15 @@ def mean_log_likelihood(model: nn.Module, tokens_MT: Tensor, batch: int = 32) ->
 def excess_log_likelihood(model: nn.Module, tokens_MT: Tensor, batch: int = 32) -> Tensor:
     """Mean log-likelihood per token of each sequence over what the model expects of words that it draws itself, nats:
     (M,). Source: Fast-DetectGPT, arXiv 2310.05130."""
+    if not len(tokens_MT):
+        return torch.zeros(0)
     parts = []
     with single_thread():
         for tokens_BT in torch.split(tokens_MT, batch):
             logits_BTV = model(input_ids=tokens_BT).logits[:, :-1]
             entropy_BT = torch.distributions.Categorical(logits=logits_BTV).entropy()
             parts.append((_log_likelihood(logits_BTV, tokens_BT[:, 1:]) + entropy_BT).mean(1))
-    return torch.cat(parts) if parts else torch.zeros(0)
+    return torch.cat(parts)
 
 
 def unigram(corpus: Corpus, recipe: Recipe) -> Tensor:
