@@ -106,7 +106,9 @@ def outputs_command(
 
 def proxy_command(
     to: Annotated[str, typer.Option("--to", help="Address of a server that speaks OpenAI's protocol.")],
-    policy: Annotated[Path | None, typer.Option(help="The guard's limits (JSON); default: the standard ones.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="The guard's limits (JSON); default: guard.json of the project.")
+    ] = None,
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8100,
     host: Annotated[str, typer.Option(help="Address to listen on; others than this machine need TLS.")] = "127.0.0.1",
     home: HomeOption = HOME,
@@ -114,10 +116,10 @@ def proxy_command(
     as_json: JsonOption = False,
 ) -> None:
     """Stand in front of a model's server: hold its answers against the works, each with the id of a receipt."""
-    from byline.lookup import STANDARD, read_policy
+    from byline.lookup import read_policy
 
-    api = _api()
-    app = api.proxy_app(Home.open(home, database), to, read_policy(policy) if policy else STANDARD)
+    api, place = _api(), Home.open(home, database)
+    app = api.proxy_app(place, to, read_policy(policy) if policy else api.policy_of(place.path))
     import uvicorn
 
     address = f"http://{host}:{port}/v1"

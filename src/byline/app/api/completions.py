@@ -111,9 +111,9 @@ def _says(told: Mapping[str, Any]) -> str:
     """The receipt in words."""
     choices = told["choices"]
     blocked = sum(choice["action"] == "block" for choice in choices)
-    held = f"{blocked} of {len(choices)} were cut short" if blocked else "none was cut short"
-    of = f"{told['works']} works, and {told['opted_out']} whose contributors said no"
+    held = f"{blocked} cut short" if blocked else "none cut short"
     return (
-        f"{len(choices)} answers of a model were held against {of}: {held}. The text is not kept; released_sha256 is "
-        "the SHA-256 of the words that were let through."
+        f"Answers of a model held against {told['works']} works, and against {told['opted_out']} whose contributors "
+        f"said no: {len(choices)}, of which {held}. The text is not kept; released_sha256 is the SHA-256 of the words "
+        "that were let through."
     )
