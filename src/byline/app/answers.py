@@ -11,15 +11,23 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from byline.app.carried import METHOD, left_out_effects, period_scores
+from byline.app.carried import METHOD, channel_of, left_out_effects, period_scores
 from byline.app.credit import NOBODY, credited_clusters, without_nobody
-from byline.app.game import How
+from byline.app.game import How, weights_of
 from byline.app.home import write_json
 from byline.app.model import Progress, Training, silent, trained_texts
 from byline.app.passages import Passage
-from byline.app.period import Carried, Hurdle, period_effects, period_told
+from byline.app.period import Carried, Hurdle, calibration_of, period_effects, period_told
 from byline.app.shortlist import Channels, evidence_lists, fitted_blend
-from byline.attribution import GaussNewtonTransport, GroupScores, contributor_table, group_scores, share_table
+from byline.attribution import (
+    Channelled,
+    GaussNewtonTransport,
+    GroupScores,
+    contributor_table,
+    group_scores,
+    one_channel,
+    share_table,
+)
 from byline.core import ExampleId, PartyId, ScoreTable, ShareTable, WorkId
 from byline.evaluation import Conformal, LeaveOut, agreement, reliability, slope
 from byline.lookup import Overlap, TextIndex, words
@@ -248,16 +256,25 @@ def _period(
 
     Scores are summed over the passages before anything is clipped; a period costs one query whatever its size."""
     chosen = [q for q, passage in enumerate(passages) if passage.kind == "generated"] or list(range(len(passages)))
-    asked, choice = [passages[q] for q in chosen], how.choice()
-    found = [
-        period_scores(training, asked, progress, GaussNewtonTransport(resample=resample)).total
-        for resample in (None, *range(how.streams))
-    ]
+    asked = [passages[q] for q in chosen]
+    weights = _weights(training) if how.blend else None
+    channels = channel_of(training.model()) if weights else one_channel
+    found = []
+    for resample in (None, *range(how.streams)):
+        carried = period_scores(training, asked, progress, GaussNewtonTransport(channels, resample=resample))
+        found.append(weights.mix(carried.channels) if weights else carried.total)
+    choice = how.choice(weights)
     part = float(np.mean([outside[q] for q in chosen]))
     effects = period_effects(
         training, Carried(found[0], found[1:], part, len(chosen)), clusters, hurdle, choice, progress
     )
     return period_told(effects, training.home.training(training.name))
+
+
+def _weights(training: Training) -> Channelled:
+    """Raises: AppError("no-blend")."""
+    speaks_of = {"run": training.run.id, "method": METHOD}
+    return weights_of(calibration_of(speaks_of, training.home.training(training.name)))
 
 
 # --- evaluate ---------------------------------------------------------------------------------------------------

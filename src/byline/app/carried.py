@@ -1,6 +1,6 @@
 """Tier 2 on a training of ours: the recorded run walked again, backwards for a period, forwards for contributors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from byline.training import LanguageTask, Query, single_thread, token_log_likeli
 
 Floats = npt.NDArray[np.float64]
 METHOD = GaussNewtonTransport().method
+HEAD, BODY = "head", "body"  # channels of the transport
 
 
 def log_likelihood(model: nn.Module, outputs: Sequence[Query]) -> Tensor:
@@ -28,6 +29,13 @@ def log_likelihood(model: nn.Module, outputs: Sequence[Query]) -> Tensor:
 def _mean(model: nn.Module, output: Query) -> Tensor:
     values_T = token_log_likelihood(model, torch.tensor([output.tokens]))[0]
     return values_T[max(output.start - 1, 0) :].mean()
+
+
+def channel_of(model: nn.Module) -> Callable[[str], str]:
+    """Parameter name -> "head" for the last linear layer, "body" for all that comes before it."""
+    linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    head = f"{linear[-1]}." if linear else ""
+    return lambda parameter: HEAD if head and parameter.startswith(head) else BODY
 
 
 def period_scores(

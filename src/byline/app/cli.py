@@ -4,7 +4,7 @@ import logging
 import os
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -47,6 +47,9 @@ from byline.app.terminal import (
     tell,
 )
 from byline.core import PPB, AppError, BylineError
+
+if TYPE_CHECKING:
+    from byline.app.game import How
 
 app = typer.Typer(
     help="Training-time provenance: which works taught a model, how sure we are, and what each is owed.",
@@ -155,6 +158,10 @@ def attribute_command(
     nulls: Annotated[int, typer.Option(help="Measure that noise on so many base-model passages.", min=0)] = 0,
     game: Annotated[str, typer.Option(help="linear, or redundancy: works that teach the same share it.")] = "linear",
     streams: Annotated[int, typer.Option(help="Carry back so many more times, to learn what chance did.", min=0)] = 0,
+    blend: Annotated[bool, typer.Option("--blend", help="Join channels by the weights that the audit fitted.")] = False,
+    run: RunOption = None,
+    subject: SubjectOption = None,
+    to: EvidenceOption = None,
     name: NameOption = "main",
     home: HomeOption = HOME,
     database: DatabaseOption = None,
@@ -168,8 +175,11 @@ def attribute_command(
     from byline.app.period import Hurdle
     from byline.app.period_table import period_table, period_words
 
-    hurdle, how = Hurdle.of(threshold, nulls), How(game, streams)
+    hurdle, how = Hurdle.of(threshold, nulls), How(game, streams, blend)
     how.choice()  # refused before anything is computed
+    if run is not None:
+        _attribute_run(run, subject, to, how, hurdle.errors, as_json)
+        return
     files = text or []
     if not (files or prompt or held_out):
         raise AppError("no-passage", "there is nothing to ask about", "give a text file, --prompt or --held-out")
@@ -188,6 +198,25 @@ def attribute_command(
             out.print(escape(line), highlight=False, soft_wrap=True)
     kept = training.home.training(name) / "attribution.json"
     say(as_json, told, f"Passages by the sketches, for reading; the period by the transport, for money: {kept}.")
+
+
+def _attribute_run(
+    run: Path, subject: str | None, to: Path | None, how: "How", threshold: float | None, as_json: bool
+) -> None:
+    from byline.app.engine.own import own_run
+    from byline.app.engine.own_period import attribute_run
+    from byline.app.period_table import period_table, period_words
+
+    if threshold is None:
+        raise AppError("bad-threshold", "a run of your own has no junk to be proof against", "give a number of errors")
+    case, folder = own_run(run, subject, to, 0)
+    with bars() as progress:
+        told = attribute_run(run, case, folder, how, threshold, progress)
+    if not as_json:
+        out.print(period_table(told, {}, "contributor"))
+        for line in period_words(told):
+            out.print(escape(line), highlight=False, soft_wrap=True)
+    say(as_json, told, f"Kept in {folder / 'attribution.json'}.")
 
 
 @app.command("evaluate")

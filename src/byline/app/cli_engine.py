@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from byline.app.home import Home
+from byline.app.home import Home, read_json
 from byline.app.terminal import (
     HOME,
     DatabaseOption,
@@ -112,6 +112,7 @@ def audit_command(
     contributors: Annotated[int, typer.Option(help="How many to leave out, one retraining each.", min=3)] = 10,
     subsets: Annotated[int, typer.Option(help="Random subsets of the examples, one retraining each.", min=3)] = 24,
     outputs: Annotated[int, typer.Option(help="Outputs audited alone, beside the period.", min=1)] = 4,
+    seeds: Annotated[int, typer.Option(help="Other orders of the examples to repeat it in, whole.", min=0)] = 0,
     anyway: Annotated[bool, typer.Option("--anyway", help="Go on below the metasmoothness gate.")] = False,
     run: RunOption = None,
     subject: SubjectOption = None,
@@ -134,12 +135,14 @@ def audit_command(
         training = Training.open(Home.open(home, database), name)
         case, folder = training_case(training, contributors), training.home.training(name)
     with bars() as progress:
-        dials = Dials(contributors, subsets, outputs, anyway=anyway)
+        dials = Dials(contributors, subsets, outputs, anyway=anyway, seeds=seeds)
         certificate = audit(case, dials, date.today(), folder, progress)
     if run is None:
         recalibrate(training)  # intervals of the period's shares, by what retraining has shown
     if not as_json:
         for line in certificate_lines(certificate):
+            out.print(escape(line), highlight=False, soft_wrap=True)
+        for line in joined_lines(read_json(folder / "calibration.json", "byline audit again", ("run", "method"))):
             out.print(escape(line), highlight=False, soft_wrap=True)
     told = certificate.to_json() | {"digest": certificate.digest()}
     say(as_json, told, f"Kept in {folder / 'certificate.json'}.")
@@ -219,6 +222,22 @@ def certificate_lines(certificate: "Certificate") -> list[str]:
         _distance_line(certificate.to_json()),
         *certificate.notes,
     ]
+
+
+def joined_lines(told: dict[str, Any]) -> list[str]:
+    """What an audit fitted beside its certificate, in words."""
+    lines = []
+    if "blend" in told:
+        found = told["blend"]
+        alone = ", ".join(f"{name} {r:.3f}" for name, r in zip(found["channels"], found["alone"], strict=True))
+        lines.append(
+            f"Channels alone: {alone}; added up {found['added']:.3f}; joined by fitted weights {found['held_out']:.3f} "
+            f"where not fitted: gain {found['gain']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f}), "
+            f"{found['retrainings']} retrainings."
+        )
+    if "rho" in told:
+        lines.append(f"Effects of contributors under {told['seeds']} seeds correlate by {told['rho']:.2f}.")
+    return lines
 
 
 def _drop_line(told: dict[str, Any]) -> str:

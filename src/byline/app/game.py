@@ -6,14 +6,15 @@ lost without each. The choice stands in attribution.json and in the subject of t
 statements say how they were divided.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from byline.attribution import RIDGE, WIDTH, displacements, held_game, leading, two_numbers
-from byline.core import AppError, Record, ScoreTable
+from byline.attribution import RIDGE, WIDTH, Channelled, displacements, held_game, leading, two_numbers
+from byline.core import AppError, Record, ScoreTable, digest
 from byline.store import RunReader
 
 # Suffixes: N training examples, G clusters, K features
@@ -56,21 +57,39 @@ class Choice(Record):
 @dataclass(frozen=True, slots=True)
 class How:
     """How a period is asked to be divided: the game; how many more times its scores are carried back, with resampled
-    batches, to learn how much they owe to chance (0: that stays unknown).
+    batches, to learn how much they owe to chance (0: that stays unknown); whether the transport's channels are joined
+    by the weights that the audit fitted.
 
     Raises: AppError("bad-streams") for one stream, which has no spread.
     """
 
     game: str = LINEAR
     streams: int = 0
+    blend: bool = False
 
     def __post_init__(self) -> None:
         if self.streams < 0 or self.streams == 1:
             raise AppError("bad-streams", f"{self.streams} streams of batches", "ask for none, or for 2 or more")
 
-    def choice(self) -> Choice:
+    def choice(self, weights: Channelled | None = None) -> Choice:
         """Raises: AppError("unknown-game")."""
-        return Choice.of(self.game)
+        return Choice.of(self.game, "" if weights is None else weights_digest(weights))
+
+
+def weights_digest(weights: Channelled) -> str:
+    return digest({name: repr(factor) for name, factor in zip(weights.channels, weights.factors, strict=True)})
+
+
+def weights_of(kept: Mapping[str, Any] | None) -> Channelled:
+    """The blend that the audit kept in calibration.json. Raises: AppError("no-blend") if it fitted none, or if what it
+    is worth where it was not fitted is not above zero beyond chance: then the plain sum is the better founded."""
+    if not kept or "blend" not in kept:
+        raise AppError("no-blend", "no audit of this run fitted weights of channels", "byline audit --subsets 24")
+    found = Channelled.from_json(kept["blend"])
+    if not found.helps:
+        says = f"the blend gains {found.gain:+.3f}, 90 % interval {found.low:+.3f} to {found.high:+.3f}: maybe nothing"
+        raise AppError("no-blend", says, "leave --blend out, or audit with more --subsets")
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

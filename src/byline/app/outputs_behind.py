@@ -23,6 +23,7 @@ class Behind:
 
     def __init__(self, home: Home) -> None:
         self.home = home
+        self.numbers: dict[str, dict[str, dict[str, Any]]] = {}  # digest -> cluster -> share, uniqueness, errors
 
     @cached_property
     def attributions(self) -> dict[str, list[dict[str, Any]]]:
@@ -34,6 +35,7 @@ class Behind:
                 shares = ShareTable.from_json(told["period"])  # a settlement keeps its shares in order
                 digest = replace(shares, lines=tuple(sorted(shares.lines, key=lambda line: line.id))).digest()
                 generated = [each for each in told["passages"] if each["kind"] == "generated"]
+                self.numbers[digest] = {row["id"]: row for row in told.get("period_numbers", [])}
             except (OSError, ValueError, LookupError, TypeError, CoreError):
                 continue  # damaged or of an older form: then there is no evidence to show, and the statement says so
             found[digest] = generated or told["passages"]
@@ -74,7 +76,9 @@ class Behind:
                 if passage["work"] == work:
                     one = {"passage": passage["example"], "text": passage["text"][:400], "output": output["id"]}
                     found.setdefault(passage["example"], one)
-        return {
+        row = self.numbers.get(digest, {}).get(cluster)
+        both = {"share_ppb": row["ppb"], "unique_ppb": row["unique_ppb"]} if row else {}
+        return both | {
             "work": work,
             "helped": sum(bool(share["ppb"]) for _, share in shares),
             "outputs": [

@@ -12,10 +12,10 @@ SHOWN = 8  # works, the largest shares first
 SOURCES = {"examples": "single examples", "streams": "the sampling of batches", "seed": "another seed"}
 
 
-def period_table(told: Mapping[str, Any], titles: Mapping[str, str]) -> Table:
-    """`told`: attribution.json; `titles` of works."""
+def period_table(told: Mapping[str, Any], titles: Mapping[str, str], of: str = "work") -> Table:
+    """`told`: attribution.json; `titles` of works, if the shares are `of` those."""
     named = {str(cluster_id(WorkId(work))): title for work, title in titles.items()}
-    table = Table("work", "share", "90 % interval", "uniqueness", box=None)
+    table = Table(of, "share", "90 % interval", "uniqueness", box=None)
     rows = sorted(told["period_numbers"], key=lambda row: (-row["ppb"], row["id"]))
     for row in rows[:SHOWN]:
         interval = f"{row['low_ppb'] / PPB:.2%} - {row['high_ppb'] / PPB:.2%}"

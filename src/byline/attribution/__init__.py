@@ -1,7 +1,8 @@
 """Attribution: from a query to the examples, works and contributors behind it, with the error stated."""
 
+from byline.attribution.channels import FEWEST, Channelled, fit_channels
 from byline.attribution.evidence import EVEN, Blend, Evidence, evidence, fit_blend, lexical_scores
-from byline.attribution.gauss_newton import GaussNewtonTransport, Transported
+from byline.attribution.gauss_newton import GaussNewtonTransport, Transported, one_channel
 from byline.attribution.intervals import Errors, from_half_widths, mean_table, seed_errors, spread_errors, stream_errors
 from byline.attribution.metagradient import AuditCost, Metagradient
 from byline.attribution.nulls import label_floors, query_floors, volume_proof
@@ -44,11 +45,13 @@ from byline.attribution.update import update_of
 
 __all__ = [
     "EVEN",
+    "FEWEST",
     "FOLLOWED",
     "RIDGE",
     "WIDTH",
     "AuditCost",
     "Blend",
+    "Channelled",
     "Credit",
     "Errors",
     "Evidence",
@@ -81,6 +84,7 @@ __all__ = [
     "displacements",
     "evidence",
     "fit_blend",
+    "fit_channels",
     "from_half_widths",
     "group_scores",
     "held_game",
@@ -91,6 +95,7 @@ __all__ = [
     "mass",
     "mean_table",
     "new_optimizers",
+    "one_channel",
     "open_run",
     "open_shortlist",
     "query_floors",

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.sharedctypes import SynchronizedArray
 from pathlib import Path
 
@@ -35,11 +35,13 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Retrain without `without` (example ids), then measure `queries`."""
+    """Retrain without `without` (example ids), then measure `queries`. `seed`: of the order of the examples, if it is
+    to be another than the recorded one; the base model stays."""
 
     folder: Path
     without: frozenset[str]
     queries: tuple[Query, ...]
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class Retraining:
 
 def run_job(index: int, job: Job) -> Outcome:
     corpus, recipe = load_corpus(job.folder)
+    recipe = recipe if job.seed is None else replace(recipe, seed=job.seed)
     weights_N = torch.tensor([float(example.id not in job.without) for example in corpus.examples])
     model = load_model(job.folder, recipe, "base")
     trained = train(model, corpus, recipe, weights_N=weights_N, progress=lambda step, steps, loss: _count(index, step))

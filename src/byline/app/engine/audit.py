@@ -18,14 +18,17 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
+from byline.app.carried import BODY, HEAD, METHOD
 from byline.app.engine.bank import Retrained, values
 from byline.app.engine.case import WHOLE, Case, Queries, check_whole
 from byline.app.engine.cost import ALONE, LEFT_OUT, SUBSETS, TOGETHER
 from byline.app.engine.evidence import Effects, calibration, intervals, share_columns
+from byline.app.engine.joined import blend, seed_reliability
+from byline.app.engine.joined import told as joined
 from byline.app.engine.period import PERIOD, queries_of
 from byline.app.home import read_json, write_json
 from byline.app.model import Progress, silent
-from byline.attribution import Metagradient, Task, Trajectory, retrainer, visited
+from byline.attribution import Metagradient, Task, Trajectory, Transported, retrainer, visited
 from byline.core import AppError, ScoreTable, digest
 from byline.evaluation import (
     Certificate,
@@ -50,13 +53,15 @@ LEVEL = 0.9  # of intervals
 @dataclass(frozen=True, slots=True)
 class Dials:
     """`contributors` left out one by one; `subsets` left out at random; `outputs` audited alone, beside the period;
-    `anyway`: go on below the gate, to see the figures of a certificate that will not certify."""
+    `anyway`: go on below the gate, to see the figures of a certificate that will not certify; `seeds`: how many other
+    orders of the examples everybody is left out under as well, to learn what the order does."""
 
     contributors: int = LEFT_OUT
     subsets: int = SUBSETS
     outputs: int = ALONE
     seed: int = 0
     anyway: bool = False
+    seeds: int = 0
 
 
 def audit(case: Case, dials: Dials, today: date, folder: Path, progress: Progress = silent) -> Certificate:
@@ -73,8 +78,7 @@ def audit(case: Case, dials: Dials, today: date, folder: Path, progress: Progres
         if not drop and not dials.anyway:
             raise _below(smooth)
         certificate = certify(work.evidence(smooth, drop or 0.1), today)
-        if work.calibration is not None:
-            write_json(folder / "calibration.json", work.calibration)
+        write_json(folder / "calibration.json", work.calibration)
     write_json(folder / "certificate.json", certificate.to_json())
     return certificate
 
@@ -90,7 +94,7 @@ class _Audit:
     def __init__(self, case: Case, dials: Dials, progress: Progress) -> None:
         self.case, self.dials, self.progress = case, dials, progress
         self.queries = queries_of(case.outputs, dials.outputs)
-        self.calibration: dict[str, Any] | None = None  # of intervals, once there is evidence
+        self.calibration: dict[str, Any] = {}  # of intervals, channels and seeds, once there is evidence
         self.ids = visited(case.trajectory)  # every training example, in the order of the exact scores
 
     # --- the three parts ----------------------------------------------------------------------------------------
@@ -107,15 +111,24 @@ class _Audit:
 
     def scores(self, method: str, make: Callable[[Queries], ScoreTable]) -> ScoreTable:
         """scores_QN of all queries by one method; each row is kept."""
-        missing = {name: query for name, query in self.queries.items() if not self._row(method, name).is_file()}
+        kept = [method, *(f"{METHOD}/{name}" for name in (HEAD, BODY) if method == METHOD and self.case.channels)]
+        missing = {
+            name: query for name, query in self.queries.items() if not all(self._row(m, name).is_file() for m in kept)
+        }
         parts = list(missing.items())
         for at in range(0, len(parts), TOGETHER):
             self.progress(f"scores by {method}", len(self.queries) - len(parts) + at, len(self.queries))
-            table = make(dict(parts[at : at + TOGETHER]))
-            order = [table.example_ids.index(example) for example in self.ids]
-            for name, row_N in zip(table.query_ids, table.scores_QN, strict=True):
-                write_json(self._row(method, name), {"scores": [float(score) for score in row_N[order]]})
+            self._keep(method, make(dict(parts[at : at + TOGETHER])))
         self.progress(f"scores by {method}", len(self.queries), len(self.queries))
+        return self._kept(method)
+
+    def _keep(self, method: str, table: ScoreTable) -> None:
+        place = {example: n for n, example in enumerate(table.example_ids)}
+        order = [place[example] for example in self.ids]
+        for name, row_N in zip(table.query_ids, table.scores_QN, strict=True):
+            write_json(self._row(method, name), {"scores": [float(score) for score in row_N[order]]})
+
+    def _kept(self, method: str) -> ScoreTable:
         rows = [self._read(self._row(method, name)) for name in self.queries]
         return ScoreTable(np.array(rows, dtype=np.float32), tuple(self.queries), self.ids, method)
 
@@ -135,7 +148,8 @@ class _Audit:
         outcomes = self.retrained(drop)
         effects = self._effects(engine, outcomes)
         low_CQ, high_CQ, how = intervals(effects, LEVEL)
-        self.calibration = calibration(effects, LEVEL, self.case.run, engine.method)
+        self.calibration = {"run": self.case.run, "method": engine.method}
+        self.calibration |= calibration(effects, LEVEL) | self._joined(drop, engine.method, outcomes)
         credits = [self.case.credits[example] for example in self.ids]
         alone = [name for name in self.queries if name != PERIOD]
         return Evidence(
@@ -160,6 +174,21 @@ class _Audit:
         engine_QM, audit_QM = (subset_predictions(t.scores_QN.astype(np.float64), kept_MN) for t in (engine, audit))
         left_out = len(next(iter(subsets.values()))) / len(self.ids)
         return DropEvidence(left_out, engine_QM, audit_QM, actual_QM[None])
+
+    def _joined(self, drop: float, method: str, outcomes: Mapping[str, Retrained]) -> dict[str, Any]:
+        """The blend of the paying method's channels, and the reliability between seeds, as far as they were asked."""
+        subsets, found, rho = self._subsets(drop), None, None
+        tables = self._channels() if self.case.channels is not None and method == METHOD else {}
+        if tables:
+            whole_Q1 = self._of_queries(values([outcomes[WHOLE]])).T
+            without_QP = self._of_queries(values([outcomes[key] for key in subsets])).T
+            found = blend(tables, list(subsets.values()), whole_Q1 - without_QP)
+        if self.dials.seeds:
+            rho = seed_reliability(self.case, outcomes, self.dials.seeds, self.progress)
+        return joined(found, rho, self.dials.seeds)
+
+    def _channels(self) -> dict[str, ScoreTable]:
+        return {name: self._kept(f"{METHOD}/{name}") for name in (HEAD, BODY)}
 
     def _effects(self, engine: ScoreTable, outcomes: Mapping[str, Retrained]) -> Effects:
         left_out = self.case.contributors
@@ -191,7 +220,12 @@ class _Audit:
         if self.case.engine not in self.case.scorers:
             says = f"the audit does not know the method {self.case.engine}"
             raise AppError("unknown-engine", says, "byline attribute again")
-        return self.case.scorers[self.case.engine](queries)
+        if self.case.channels is None or self.case.engine != METHOD:
+            return self.case.scorers[self.case.engine](queries)
+        channels = self.case.channels(queries)  # for the price of their sum
+        for name, table in channels.items():
+            self._keep(f"{METHOD}/{name}", table)
+        return Transported(channels, 0).total
 
     def _subsets(self, drop: float) -> dict[str, frozenset[str]]:
         """Examples left out; subset n does not depend on how many are drawn."""

@@ -70,16 +70,18 @@ class Bank:
             self.path.write_bytes(raw[: raw.rfind(b"\n") + 1])
 
 
-def pooled(folder: Path, queries: tuple[Query, ...]) -> Retrain:
+def pooled(folder: Path, queries: tuple[Query, ...], seed: int | None = None) -> Retrain:
     """Retrainings of the training in `folder`, every one of them asked `queries`, as many at a time as there are
-    cores."""
+    cores. `seed`: of another order of the examples than the recorded one."""
 
     def retrain(wanted: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, Retrained]]:
         context = multiprocessing.get_context("spawn")
         workers = min(len(wanted), os.cpu_count() or 1)
         # unlike multiprocessing.Pool, an executor says so when a worker dies, instead of waiting for ever
         with ProcessPoolExecutor(workers, context) as pool:
-            running = {pool.submit(run_job, 0, Job(folder, without, queries)): key for key, without in wanted.items()}
+            running = {
+                pool.submit(run_job, 0, Job(folder, without, queries, seed)): key for key, without in wanted.items()
+            }
             try:
                 for future in as_completed(running):
                     outcome = future.result()

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from byline.app.answers import examples_of
-from byline.app.carried import log_likelihood
+from byline.app.carried import channel_of, log_likelihood
 from byline.app.engine.bank import Bank, Retrained, pooled
 from byline.app.engine.period import outputs_of
 from byline.app.home import read_kept
@@ -26,7 +26,9 @@ WHOLE = "whole"  # key of the retraining that leaves nobody out
 class Case:
     """`weights`: SHA-256 (hex) of those that the recorded run ended with. `measure` sums over the outputs it is given.
     `contributors`: ids of the examples of each that is to be left out, by key of the bank; `names` of them. `credits`:
-    line of credit of every example. `engine`: the method that pays; `scorers`: methods that can be asked for scores."""
+    line of credit of every example. `engine`: the method that pays; `scorers`: methods that can be asked for scores;
+    `channels` of the transport, told apart. `under`: retrainings in another order, by its seed; None where the run
+    cannot be trained in another one."""
 
     run: str
     weights: str
@@ -43,6 +45,8 @@ class Case:
     bank: Bank
     folder: Path
     seeds: tuple[int, ...] = ()
+    channels: Callable[[Queries], Mapping[str, ScoreTable]] | None = None
+    under: Callable[[int], Bank] | None = None
 
 
 def carried(
@@ -51,6 +55,16 @@ def carried(
     """The transport, by its name."""
     transport = GaussNewtonTransport()
     return {transport.method: lambda queries: transport.score(model, task, trajectory, queries, measure).total}
+
+
+def channelled(
+    model: nn.Module, task: Task, trajectory: Trajectory, measure: Callable[[nn.Module, Sequence[Any]], Tensor]
+) -> Callable[[Queries], Mapping[str, ScoreTable]] | None:
+    """The transport's channels; None for a model whose weights are all in one channel."""
+    transport = GaussNewtonTransport(channel_of(model))
+    if len({transport.channels(name) for name, _ in model.named_parameters()}) < 2:
+        return None
+    return lambda queries: transport.score(model, task, trajectory, queries, measure).channels
 
 
 def training_case(training: Training, contributors: int) -> Case:
@@ -86,6 +100,8 @@ def training_case(training: Training, contributors: int) -> Case:
         bank=Bank(kept / "bank.jsonl", pooled(folder, tuple(outputs.values()))),
         folder=kept,
         seeds=(training.recipe.seed,),
+        channels=channelled(model, task, trajectory, log_likelihood),
+        under=lambda seed: Bank(kept / f"bank-{seed}.jsonl", pooled(folder, tuple(outputs.values()), seed)),
     )
 
 

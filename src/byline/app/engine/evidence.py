@@ -63,12 +63,12 @@ def intervals(effects: Effects, level: float) -> tuple[Floats, Floats, str]:
     return low_CQ, high_CQ, f"intervals: {how}"
 
 
-def calibration(effects: Effects, level: float, run: str, method: str) -> dict[str, Any] | None:
-    """Slope and radius from all contributors, for intervals of others; None if they are too few for the level."""
+def calibration(effects: Effects, level: float) -> dict[str, Any]:
+    """Slope and radius from all contributors, for intervals of others; nothing if they are too few for the level."""
     if not _enough(len(effects.names), level):
-        return None
+        return {}
     fitted = LeaveOutConformal(level).fit(effects.predicted_CQ, effects.actual_CQ, _scales(effects))
-    told = {"run": run, "method": method, "level": level, "contributors": len(effects.names)}
+    told = {"level": level, "contributors": len(effects.names)}
     return told | {"slope": fitted.slope_, "radius": fitted.radius_}
 
 

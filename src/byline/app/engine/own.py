@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from byline.app.answers import coverage
 from byline.app.carried import METHOD
 from byline.app.engine.bank import Bank, Retrained
-from byline.app.engine.case import WHOLE, Case, carried, check_whole
+from byline.app.engine.case import WHOLE, Case, carried, channelled, check_whole
 from byline.app.engine.period import PERIOD
 from byline.app.home import write_json
 from byline.app.model import Progress, silent
@@ -119,6 +119,7 @@ def run_case(path: Path, subject: Subject, kept: Path, contributors: int) -> Cas
         scorers=carried(model, subject.task, trajectory, measure),
         bank=Bank(folder / "bank.jsonl", replayed(model, subject.task, trajectory, subject)),
         folder=folder,
+        channels=channelled(model, subject.task, trajectory, measure),
     )
 
 
