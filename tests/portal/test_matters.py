@@ -175,6 +175,15 @@ def test_heirs_in_a_circle_are_confirmed_by_nobody(ada, ben, officer, other_offi
     assert "one officer has confirmed it" in ben.look("/matters").text
 
 
+def test_whose_heirs_are_named_sees_it_and_objects(ada, ben, officer):
+    asked = {"whose": "Ben Okoro", "effective": "2026-11-01", "document": "a letter", "by": "Ada Moore"}
+    heirs = begun(ada.fill("/heirs/new", WILL, **asked, **shares(Ada_Moore="100")))
+    assert heirs in ben.look("/matters").text
+    assert ada.fill(heirs, act="object", because="x").status_code == 422
+    assert ben.fill(heirs, act="object", because="I am alive").status_code == 303
+    assert "I am alive" in officer.look(f"/office{heirs}").text
+
+
 def test_an_officer_rejects_with_a_reason(ada, officer):
     asked = {"whose": "Ben Okoro", "effective": "2026-11-01", "document": "a letter", "by": "Ada Moore"}
     heirs = begun(ada.fill("/heirs/new", WILL, **asked, **shares(Ada_Moore="100")))
@@ -213,6 +222,7 @@ def test_a_whole_dispute_from_the_claim_to_the_outcome(dispute, ada, ben, office
     assert officer.fill(f"/office{dispute}", act="book", shown="0" * 64).status_code == 409
     assert home.journal.head() == before
     assert officer.fill(f"/office{dispute}", act="book", shown=shown).status_code == 303
+    assert "wait for this work in all" in ada.look(dispute).text.replace("waits", "wait")
     assert home.journal.head() != before and home.journal.check() == []
     decide = {"act": "decide", "part": "50", "because": "One of two parts"}
     assert officer.fill(f"/office{dispute}", **decide).status_code == 303
@@ -265,6 +275,15 @@ def test_an_officer_who_has_a_side_decides_nothing(dispute, app):
 def test_without_a_payee_nothing_is_contested(app, home):
     eve = signed_in(app, "eve@example.org")
     assert eve.look(f"/disputes/new?work={only_work(home, TITLES[2])}").status_code == 404
+
+
+def test_what_came_to_nothing_is_erased_with_the_names_in_it(ada, officer, home):
+    asked = {"whose": "Ada Moore", "effective": "2026-11-01", "document": "will of 3 May", "by": "Ada Moore"}
+    heirs = begun(ada.fill("/heirs/new", WILL, **asked, **shares(Cousin_Zebedee="100")))
+    assert ada.fill("/me/erase", sure="yes").status_code == 303
+    assert officer.look(f"/office{heirs}").status_code == 404
+    left = [path for path in home.path.rglob("*") if path.is_file() and b"Zebedee" in path.read_bytes()]
+    assert left == []
 
 
 def test_erasing_takes_the_name_and_the_words_and_leaves_what_was_decided(dispute, ada, officer, home):

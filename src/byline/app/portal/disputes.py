@@ -8,7 +8,7 @@ corrected when an officer books it, after being shown what that changes.
 from datetime import date
 from typing import Any
 
-from byline.app.corrections import correct_all, hand_over
+from byline.app.corrections import correct_all, hand_over, waiting
 from byline.app.portal.accounts import Role
 from byline.app.portal.audit import account_name
 from byline.app.portal.doors import Doors
@@ -252,6 +252,7 @@ def told(visit: Visit, matter: Matter) -> dict[str, Any]:
         "sha256": body["sha256"],
         "line": body["line"] if matter.person == visit.me.id else "",
         "taken": taken is not None,
+        "waits": [(each.amount_nano, each.currency) for each in waiting(visit.home) if each.work == matter.about],
         "held": sum(hold.ppm for hold in holds if taken and hold.id == taken.body["record"]),
         "may_answer": is_open(matter),
         "may_withdraw": is_open(matter) and taken is None and matter.person == visit.me.id,

@@ -62,9 +62,19 @@ def name_heirs(visit: Visit) -> Answer:
 
 
 def act(visit: Visit, matter: Matter) -> None:
-    """Raises: AppError("matter-closed"), ("bad-choice")."""
+    """Whoever named them takes it back; whose heirs they would be may object, which officers read.
+
+    Raises: AppError("matter-closed"), ("bad-choice").
+    """
     refuse_closed(matter)
-    if visit.field("act", 20) != "withdraw" or matter.person != visit.me.id:
+    chosen = visit.field("act", 20)
+    if chosen == "object" and visit.me.party == matter.about:
+        with visit.at("because"):
+            because = visit.needed("because", "say what is wrong")
+        visit.refuse_faults()
+        step(visit, matter, "objected", f"{name_of(visit.home, matter.about)} objects.", because=because)
+        return
+    if chosen != "withdraw" or matter.person != visit.me.id:
         raise AppError("bad-choice", "nothing was chosen", "only who named the heirs takes it back")
     step(visit, matter, "withdrawn", "It was taken back by whoever had named them.")
 
@@ -127,6 +137,7 @@ def told(visit: Visit, matter: Matter) -> dict[str, Any]:
         "document": body["document"],
         "sha256": body["sha256"],
         "because": body["because"],
+        "may_object": is_open(matter) and visit.me.party == matter.about and matter.person != visit.me.id,
         "may_withdraw": is_open(matter) and matter.person == visit.me.id,
         "approved": [done.body["by"] for done in matter.all("approved")],
     }

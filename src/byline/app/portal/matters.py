@@ -37,6 +37,9 @@ _STEPS = sa.Table(
 _PRIVATE = ("by", "because", "document", "sentence")  # what is erased with a person
 
 
+CAME_TO = ("adopted", "held", "recorded", "taken-up")  # steps that left something in the register
+
+
 class MatterKind(StrEnum):
     SPLIT = "split"
     HEIRS = "heirs"
@@ -103,8 +106,13 @@ class Matters:
         return self._read(sa.true())
 
     def forget(self, person: str) -> None:
-        """Erase somebody from what they began and did; what it came to stays."""
+        """Erase somebody from what they began and did; what it came to stays, and what came to nothing goes whole."""
+        idle = [each.id for each in self.all() if each.person == person and each.last(*CAME_TO) is None]
         with writing(self._engine) as connection:
+            if self._engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA secure_delete = ON")
+            connection.execute(sa.delete(_STEPS).where(_STEPS.c.matter.in_(idle)))
+            connection.execute(sa.delete(_MATTERS).where(_MATTERS.c.id.in_(idle)))
             for table in (_MATTERS, _STEPS):
                 for row in connection.execute(sa.select(table).where(table.c.person == person)).all():
                     key = table.c.id == row.id if table is _MATTERS else table.c.seq == row.seq
@@ -161,7 +169,8 @@ def receipt_of(home: Home, matter: Matter, number: int) -> Path:
 
 
 def forget(visit: Visit) -> None:
-    """Erase the person who asks from all matters, with the receipts of the steps that name them."""
+    """Erase the person who asks from all matters, with the receipts of the steps that name them. What they began and
+    nothing came of is erased whole, with the names in it."""
     matters = matters_of(visit)
     for matter in matters.all():
         for number, done in enumerate(matter.steps, 1):
@@ -224,6 +233,8 @@ def state(matter: Matter) -> str:
     if matter.kind is MatterKind.DISPUTE:
         return "taken up: the slice waits" if matter.last("taken-up") else "waits for an officer"
     if matter.kind is MatterKind.HEIRS:
+        if matter.last("objected"):
+            return "the person whose heirs they would be objects"
         return "one officer has confirmed it" if matter.last("approved") else "waits for an officer"
     return "somebody disagrees" if matter.last("disagreed") else "waits for the others"
 
