@@ -96,14 +96,18 @@ TEXT_CHANGES = {
 
 
 def pictures(folder, most=None):
-    """Name -> PNG of at most 1024 pixels; of variants of one picture (dark, light, other sizes) the first."""
+    """Name -> PNG of at most 1024 pixels; of variants of one picture (dark, light, other sizes) the first, and
+    none that is transparent or of one colour."""
     found = {}
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")):
         name = picture_name(path)
         if not name or name in found:
             continue
         try:
-            image = on_white(Image.open(path))
+            image = Image.open(path)
+            if image.has_transparency_data:
+                continue
+            image = image.convert("RGB")
         except (OSError, ValueError):
             continue
         image.thumbnail((1024, 1024))
@@ -112,13 +116,6 @@ def pictures(folder, most=None):
         if len(found) == most:
             break
     return found
-
-
-def on_white(image):
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    seen = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB")
 
 
 def not_blank(image):

@@ -28,7 +28,7 @@ from byline.lookup.image import SHORTLIST
 from byline.lookup.picture import align, local_features, read_image
 from byline.lookup.visual_words import words_of
 
-PHOTOGRAPHS, DRAWINGS = 40, 24  # that are asked for, at most
+PHOTOGRAPHS, DRAWINGS = 24, 8  # that are asked for, at most
 PARTS = (
     "crop to 50 % of the area",
     "turned by 25 degrees",
@@ -36,7 +36,7 @@ PARTS = (
     "a quarter of a larger picture",
 )
 DRAWN = ("re-encoded, JPEG quality 40", "mirrored", "crop to 50 % of the area", "turned by 25 degrees")
-SIZES = (1_000, 4_000, 10**9)
+SIZES = (300, 1_000, 4_000, 10**9)
 FEW = 4_000  # drawings smaller than this many bytes are icons of a few strokes, and are not asked for
 
 
@@ -90,6 +90,7 @@ class Asked:
                 self.detail = True
                 ranked = index._shortlist.best(words_of(query.descriptors_F), len(index.works))
                 self.place = ranked.index(numbers[0]) if numbers[0] in ranked else len(index.works)
+                break
         if embedded is not None and self.detail:
             self.embedded_place = embedded.place(pixels, numbers[0])
 
@@ -112,7 +113,7 @@ def recall(crowd):
     return outcomes, len(index)
 
 
-def shortlists(crowd, size=SIZES[0]):
+def shortlists(crowd, size=500):
     """Of the changed photographs whose details RANSAC confirms, how many stand on a shortlist of 64: by visual words,
     by an embedder, and on half of each."""
     index, rows = crowd.index(size), []

@@ -11,7 +11,7 @@ from byline.app.media_words import PLURAL, SINGULAR
 from byline.app.portal.doors import Doors
 from byline.app.portal.visit import Answer, Page, Portal, Upload, Visit
 from byline.app.thumbnails import Views, views
-from byline.core import AppError, LookupFault, PartyId, Work, WorkId
+from byline.core import AppError, LookupFault, PartyId, Work, WorkId, sha256_hex
 from byline.lookup import words
 from byline.registry import COUNTED, MEDIA, Found, Person, content_kind, domain_of
 
@@ -48,16 +48,17 @@ def search(visit: Visit) -> Answer:
 
 def _media(visit: Visit, kind: str, content: bytes) -> Answer:
     """Raises: LookupFault("bad-image"), LookupFault("bad-audio")."""
+    digest = sha256_hex(content)
     name = "the picture that you sent" if kind == "image" else "the sound that you sent"
     try:
         told = media_library(visit.portal, visit.home, [kind]).look_up(kind, content, name)
     except LookupFault as fault:
         if fault.code != "lookup-missing":
             raise
-        return Page("not-searched.html", "That was not searched", {"kind": SINGULAR[kind]}, 503)
+        return Page("not-searched.html", "That was not searched", {"kind": SINGULAR[kind], "digest": digest}, 503)
     head = _MEDIA_VERDICTS[told["verdict"]]
     seen = views(visit.home, visit.now.date(), content, told["matches"]) if kind == "image" else Views(None, {})
-    data = {"found": told, "head": head, "one": SINGULAR[kind], "many": PLURAL[kind], "seen": seen}
+    data = {"found": told, "head": head, "digest": digest, "one": SINGULAR[kind], "many": PLURAL[kind], "seen": seen}
     return Page("answer-media.html", head, data)
 
 
