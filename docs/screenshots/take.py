@@ -92,8 +92,9 @@ def pages(home: Home, app, site: str, page: Page):
     for picture, path in (("own-page", "/me"), ("statement", statement), ("line", f"{statement}/line/{line}")):
         page.goto(site + path)
         yield picture, page
+    yield from choosing(home, site, page, work.id, payee.id)
     enter(app, site, page, "staff@example.org", "", *Role)
-    for picture, path in (("audit", "/audit"), ("review", "/office"), ("operate", "/operate")):
+    for picture, path in (("audit", "/audit"), ("review", "/office"), ("law", "/office/law"), ("operate", "/operate")):
         page.goto(site + path)
         yield picture, page
     ids = home.journal.settlement_ids()
@@ -101,6 +102,27 @@ def pages(home: Home, app, site: str, page: Page):
     page.get_by_label("Payments received, a line each").fill(f"{PAYMENTS}{later},Another Model Company,1250.00,EUR\n")
     page.get_by_role("button", name="Show what it would do").click()
     yield "dry-run", page
+
+
+def choosing(home: Home, site: str, page: Page, work: str, payee: str):
+    """Use by use; a split that does not add up; a dispute."""
+    page.goto(f"{site}/me/works/{work}")
+    yield "choices", page
+    page.goto(f"{site}/splits/new?work={work}")
+    page.get_by_label("Name 2").fill("A Speech Writer")
+    page.get_by_label("Share 2,").fill("30")
+    page.get_by_role("button", name="Propose it").click()
+    yield "split-fault", page
+    page.get_by_label("Share 1,").fill("70")
+    page.get_by_role("button", name="Propose it").click()
+    yield "split", page
+    other = next(w for w in home.works.values() if all(part.party != payee for part in w.contributions))
+    page.goto(f"{site}/disputes/new?work={other.id}")
+    page.get_by_label("Which part").fill("20")
+    page.get_by_label("who made it").check()
+    page.get_by_label("What do you claim").fill("I wrote its second half, as the drafts in my papers show.")
+    page.get_by_role("button", name="Contest it").click()
+    yield "dispute", page
 
 
 def enter(app, site: str, page: Page, email: str, party: str, *roles: Role) -> None:

@@ -243,7 +243,15 @@ def work(visit: Visit) -> Answer:
     asked = Asked(places or ("EU",), _day(visit))
     works = _corpus(visit, asked)
     told = explain(works, judge_corpus(works, asked), name, asked)
-    return Page("law-work.html", told["title"], {"told": told, "says": SAYS, "on": asked.on})
+    return Page("law-work.html", told["title"], {"told": told, "says": SAYS, "on": asked.on, "facts": _facts(told)})
+
+
+def _facts(told: dict[str, Any]) -> list[tuple[str, str, Any]]:
+    """What is known of a work: name of the fact, the question that it answers, and the answer."""
+    from byline.gate.law import vocabulary
+
+    asks = {name: fact.asks for name, fact in vocabulary().facts.items()}
+    return [(name, asks.get(name, ""), value) for name, value in told["facts"].items()]
 
 
 def _day(visit: Visit) -> date:
