@@ -11,10 +11,15 @@ import pytest
 import uvicorn
 from media_files import picture, stored
 from portal_project import ADA, BEN, TEXTS, TITLES, build, only_work
+from staff_walks import cooperatives_day, operators_day
 from tiny_project import write_csv
 
+from byline.app.api import Queue
+from byline.app.coop import book_of
 from byline.app.home import Home, register
+from byline.app.payouts import book_of as payout_book
 from byline.app.portal import Role, create_app
+from byline.app.tasks import KINDS
 
 sync_api = pytest.importorskip("playwright.sync_api")
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -45,7 +50,7 @@ class Served:
         """By the link of a mail."""
         accounts = self.app.state.portal.accounts
         accounts.invite(email, roles, party)
-        page.goto(f"{self.address}/enter?link={accounts.new_link(email, '', datetime.now(UTC))}")
+        page.goto(f"{self.address}/enter?link={accounts.new_link(email, '', self.app.state.portal.clock())}")
         page.get_by_role("button", name="Sign in").click()
         assert page.url == f"{self.address}/me"
 
@@ -222,6 +227,16 @@ def test_a_dispute_from_a_line_to_the_outcome_and_what_the_law_says(served, phon
     assert receipt.value.suggested_filename.startswith("dispute-")
 
 
+def test_an_operators_day(served, phone):
+    served.enter(phone, "op@example.org", Role.OPERATOR)
+    assert len(list(operators_day(served, phone))) > 15
+    assert served.home.journal.check() == []
+
+
+def test_a_cooperatives_day(served, phone, tmp_path):
+    assert len(list(cooperatives_day(served, phone, tmp_path))) > 15
+
+
 # --- every page -------------------------------------------------------------------------------------------------
 
 
@@ -273,7 +288,24 @@ def addresses(served, page):
         "/coop",
     )
     yield from matters(served, page)
+    yield from staff(served, page)
     assert home.path.is_dir()
+
+
+def staff(served, page):
+    """The operator's and the cooperative's days, each page as it comes; and what of them is there afterwards."""
+    if not book_of(served.home).cooperatives():
+        yield from ("" for _ in operators_day(served, page))
+        yield from ("" for _ in cooperatives_day(served, page, served.home.path.parent))
+    served.enter(page, "everybody@example.org", *Role, party=BEN)
+    (record,) = book_of(served.home).cooperatives()
+    yield from ("/operate", "/operate/income", "/operate/tasks", "/operate/payouts", "/coop", "/votes")
+    yield from (f"/operate/payouts/{batch.id}" for batch in payout_book(served.home).batches())
+    yield from (f"/operate/tasks/{job.id}" for job in Queue(served.home.journal.engine).last(KINDS, 9))
+    yield from (f"/coop/{record.id}/{page}" for page in ("members", "propose/policy", "propose/offer", "offer"))
+    for vote in book_of(served.home).proposals(record.id):
+        yield from (f"/coop/proposals/{vote.id}", f"/votes/{vote.id}")
+    yield f"/coop/{record.id}/report/{NOW.year}"
 
 
 def media(served, page):
