@@ -6,7 +6,8 @@ import pytest
 from test_proxy import OWN, dov
 from tiny_project import byline
 
-from byline.app.api.guarding import POLICY, policy_of
+from byline.app.home import Home
+from byline.app.lookup import POLICY, policy_of
 from byline.core import LookupFault
 from byline.lookup import STANDARD
 
@@ -56,10 +57,10 @@ def test_the_last_word_is_not_judged_before_it_ends(api):
 
 
 def test_the_operators_limits_hold(tmp_path):
-    assert policy_of(tmp_path) == STANDARD
+    assert policy_of(Home(tmp_path)) == STANDARD
     lenient = STANDARD.to_json() | {"name": "lenient", "least_run": 12}
     (tmp_path / POLICY).write_text(json.dumps(lenient), encoding="utf-8")
-    assert policy_of(tmp_path).name == "lenient"
+    assert policy_of(Home(tmp_path)).name == "lenient"
     (tmp_path / POLICY).write_text("{", encoding="utf-8")
     with pytest.raises(LookupFault, match=r"guard\.json"):
-        policy_of(tmp_path)
+        policy_of(Home(tmp_path))

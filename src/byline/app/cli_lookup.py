@@ -83,17 +83,17 @@ def index_command(
 
 def guard_command(
     file: Annotated[Path, typer.Argument(help="An output as text, or - to pass standard input on while it is read.")],
-    policy: Annotated[Path | None, typer.Option(help="Limits (JSON); default: the standard ones.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Limits (JSON); default: the project's guard.json.")] = None,
     home: HomeOption = HOME,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Hold an output against the works: how long it copies, how much, how nearly. Exit code 1 if it is blocked."""
-    from byline.app.lookup import guard_of, named
-    from byline.lookup import STANDARD, read_policy
+    from byline.app.lookup import guard_of, named, policy_of
+    from byline.lookup import read_policy
 
     library = _library(Home.open(home, database))
-    limits = read_policy(policy) if policy else STANDARD
+    limits = read_policy(policy) if policy else policy_of(library.home)
     _updated(library)
     stream = guard_of(library, limits).stream()
     shown = sys.stdout if str(file) == "-" and not as_json else None

@@ -116,10 +116,11 @@ def proxy_command(
     as_json: JsonOption = False,
 ) -> None:
     """Stand in front of a model's server: hold its answers against the works, each with the id of a receipt."""
+    from byline.app.lookup import policy_of
     from byline.lookup import read_policy
 
     api, place = _api(), Home.open(home, database)
-    app = api.proxy_app(place, to, read_policy(policy) if policy else api.policy_of(place.path))
+    app = api.proxy_app(place, to, read_policy(policy) if policy else policy_of(place))
     import uvicorn
 
     address = f"http://{host}:{port}/v1"

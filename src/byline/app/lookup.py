@@ -22,11 +22,13 @@ from byline.lookup import (
     most_telling,
     near_matches,
     ranked_works,
+    read_policy,
     telling,
     verbatim,
     words,
 )
 
+POLICY = "guard.json"
 LEAST = 8  # words: a query with fewer cannot be answered
 Told = dict[str, Any]
 Count = Callable[[int], None]
@@ -205,6 +207,15 @@ def _work(library: Library, work: WorkId) -> Told:
 
 
 # --- guard
+
+
+def policy_of(home: Home) -> GuardPolicy:
+    """The operator's limits: those of `guard.json` in the project folder, else the standard ones.
+
+    Raises: LookupFault("bad-policy").
+    """
+    path = home.path / POLICY
+    return read_policy(path) if path.is_file() else STANDARD
 
 
 def guard_of(library: Library, policy: GuardPolicy = STANDARD) -> Guard:

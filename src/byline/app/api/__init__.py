@@ -2,7 +2,6 @@
 
 from byline.app.api.counts import Counts, open_counts
 from byline.app.api.current import Place, engine_of
-from byline.app.api.guarding import policy_of
 from byline.app.api.jobs import Job, Queue
 from byline.app.api.outputs import Outputs
 from byline.app.api.proxy import proxy_app
@@ -22,7 +21,6 @@ __all__ = [
     "api_app",
     "engine_of",
     "open_counts",
-    "policy_of",
     "proxy_app",
     "router",
 ]

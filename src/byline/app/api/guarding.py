@@ -5,7 +5,6 @@ many characters may be shown. So any process can answer any question, and nothin
 microseconds; asking every few words of an output of a thousand costs as much as reading it a few dozen times.
 """
 
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -14,25 +13,14 @@ from byline.app.api.asking import ERRORS, Door
 from byline.app.api.current import Place
 from byline.app.api.forms import GuardAnswer, GuardForm, Told
 from byline.app.api.tokens import Token
-from byline.app.lookup import guard_of, named
+from byline.app.lookup import guard_of, named, policy_of
 from byline.core import digest
-from byline.lookup import STANDARD, GuardPolicy, read_policy
-
-POLICY = "guard.json"
-
-
-def policy_of(folder: Path) -> GuardPolicy:
-    """The operator's limits: those of `guard.json` in the project folder, else the standard ones.
-
-    Raises: LookupFault("bad-policy").
-    """
-    path = folder / POLICY
-    return read_policy(path) if path.is_file() else STANDARD
+from byline.lookup import GuardPolicy
 
 
 def add_guard(api: APIRouter, place: Place, door: Door) -> None:
     """The route, with the token that it needs."""
-    policy = policy_of(place.home.path)
+    policy = policy_of(place.home)
     token = Annotated[Token, Depends(door.scope("guard:ask"))]
 
     @api.post("/guard", response_model=GuardAnswer, responses=ERRORS)
