@@ -130,7 +130,8 @@ def test_a_challenge_is_good_once_in_one_browser_for_one_purpose_and_a_quarter_o
     browser = stranger(app)
     options, seal = shown(browser, "/sign-in")
     sent = {"seal": seal, "credential": device.sign(options)}
-    assert stranger(app).fill("/sign-in/passkey", **sent).status_code == 410
+    other = stranger(app).fill("/sign-in/passkey", **sent)
+    assert other.status_code == 410 and "Back to signing in" in other.text and "where you began" in other.text
     assert browser.fill("/sign-in/passkey", **sent).status_code == 303
     browser.look("/no")
     assert browser.fill("/sign-in/passkey", **sent).status_code == 410

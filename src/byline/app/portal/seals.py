@@ -52,4 +52,8 @@ def _fernet(portal: Portal) -> Fernet:
 
 
 def _over() -> AppError:
-    return AppError("seal-over", "this page was open for too long, or was used before", "load it again, and try again")
+    return AppError(
+        "seal-over",
+        "this page was open for too long, or was used before",
+        "go back to where you began, load that page again, and try once more",
+    )
