@@ -6,19 +6,22 @@ import sys
 import tempfile
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import uvicorn
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+from byline.app.api import Place, Queue
 from byline.app.home import Home
 from byline.app.portal import Role, create_app
 from byline.app.statements import Desk
+from byline.app.tasks import SETTLEMENT
+from byline.app.worker import work_off
 
 HERE = Path(__file__).parent
-PAYMENTS = "received,licensee,amount,currency\n"
+IBAN = "NL30MOCK0000000005"
 NOWHERE = "The quick brown fox jumps over the lazy dog near the river bank, and nobody at all looks up from lunch."
 
 
@@ -97,11 +100,75 @@ def pages(home: Home, app, site: str, page: Page):
     for picture, path in (("audit", "/audit"), ("review", "/office"), ("law", "/office/law"), ("operate", "/operate")):
         page.goto(site + path)
         yield picture, page
+    yield from money(home, site, page)
+    yield from cooperative(home, app, site, page)
+
+
+def money(home: Home, site: str, page: Page):
+    """A payment, what dividing it would do, and who would be paid."""
     ids = home.journal.settlement_ids()
     later = max(event.received for one in ids for event in home.journal.settlement(one).events)
-    page.get_by_label("Payments received, a line each").fill(f"{PAYMENTS}{later},Another Model Company,1250.00,EUR\n")
-    page.get_by_role("button", name="Show what it would do").click()
-    yield "dry-run", page
+    page.goto(f"{site}/operate/income")
+    if not page.get_by_label("Payments received until").count():
+        page.get_by_label("Received on").fill(str(later))
+        page.get_by_label("From whom").fill("Another Model Company")
+        page.get_by_label("Amount").fill("1250.00")
+        page.get_by_role("button", name="Enter it").click()
+    yield "income", page
+    tasks = Queue(home.journal.engine)
+    if not tasks.last([SETTLEMENT], 1):  # once: then there is a cooperative, which has voted for no pay rule
+        page.get_by_label("Payments received until").fill(str(later))
+        page.get_by_role("button", name="Show what it would do").click()
+        work_off(Place(Home.open(home.path)), once=True)
+    page.goto(f"{site}/operate/tasks/{tasks.last([SETTLEMENT], 1)[0].id}")
+    yield "task", page
+    page.goto(f"{site}/operate/payouts")
+    table = "".join(f"{party.name},{IBAN}\n" for party in Desk(home, later).payees[:12])
+    page.get_by_label("Or paste it").fill(f"contributor,iban\n{table}")
+    page.get_by_label("Carry forward what is below").fill("4.00")
+    page.get_by_label("Account that pays: its holder").fill("Example Operator")
+    page.get_by_label("Its IBAN").fill("NL41MOCK0000000001")
+    page.get_by_role("button", name="Show who would be paid").click()
+    yield "payout", page
+
+
+def cooperative(home: Home, app, site: str, page: Page):
+    """A proposal with what it would change for each member, and a member who votes on it."""
+    page.goto(f"{site}/coop")
+    names = [party.name for party in Desk(home, datetime.now(UTC).date()).payees[:6]]
+    if page.get_by_label("Its name").count():
+        page.get_by_label("Its name").fill("Speakers’ Cooperative")
+        page.get_by_role("button", name="Found it").click()
+        page.get_by_role("link", name="Members").click()
+        for name in names:
+            page.get_by_label("Name of a registered contributor").fill(name)
+            document = {"name": "minutes.txt", "mimeType": "text/plain", "buffer": b"minutes"}
+            page.get_by_label("The document that shows it").set_input_files(document)
+            page.get_by_label("Who saw it and decided").fill("the board")
+            page.get_by_role("button", name="Record it").click()
+        page.goto(f"{site}/coop")
+        page.get_by_role("link", name="Propose a pay rule").click()
+        page.get_by_label("In one line").fill("Less commission, more for training")
+        page.get_by_label("What members vote on").fill(
+            "Five per cent of commission are enough. More is paid for training."
+        )
+        for field, value in (("name", "Five per cent"), ("commission", "5"), ("training", "40")):
+            page.locator(f"#{field}_1").fill(value)
+        page.get_by_text("Option 2, if").click()
+        page.locator("#name_2").fill("Only the commission")
+        page.locator("#commission_2").fill("5")
+        page.get_by_role("button", name="Show what it would change").click()
+        page.get_by_role("button", name="Put exactly this to the vote").click()
+    else:
+        page.get_by_role("link", name="Less commission").click()
+    proposal = page.url.rpartition("/")[2]
+    yield "proposal", page
+    portal, before = app.state.portal, app.state.portal.clock
+    object.__setattr__(portal, "clock", lambda: before() + timedelta(8))  # while it is open
+    enter(app, site, page, "member@example.org", next(p.id for p in home.registry.parties() if p.name == names[0]))
+    page.goto(f"{site}/votes/{proposal}")
+    yield "vote", page
+    object.__setattr__(portal, "clock", before)
 
 
 def choosing(home: Home, site: str, page: Page, work: str, payee: str):
@@ -129,7 +196,7 @@ def enter(app, site: str, page: Page, email: str, party: str, *roles: Role) -> N
     accounts = app.state.portal.accounts
     accounts.invite(email, roles, party)
     page.context.clear_cookies()
-    page.goto(f"{site}/enter?link={accounts.new_link(email, '', datetime.now(UTC))}")
+    page.goto(f"{site}/enter?link={accounts.new_link(email, '', app.state.portal.clock())}")
     page.get_by_role("button", name="Sign in").click()
 
 

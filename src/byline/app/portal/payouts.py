@@ -134,7 +134,16 @@ def _shown(visit: Visit, batch: Batch) -> dict[str, Any]:
         {**each, "why": REASONS.get(each["reason"], each["reason"]), "nano": int(each["amount_nano"])}
         for each in found["carried"]
     ]
-    return {"paid": found["paid"], "carried": carried, "total": found["total"], "currency": found["currency"]}
+    return {
+        "paid": found["paid"],
+        "carried": sorted(carried, key=_most),
+        "total": found["total"],
+        "currency": found["currency"],
+    }
+
+
+def _most(carried: dict[str, Any]) -> tuple[int, str]:
+    return -carried["nano"], carried["name"]
 
 
 def _order(visit: Visit) -> Order:
