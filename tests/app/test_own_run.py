@@ -133,3 +133,17 @@ def test_a_run_needs_a_subject_and_examples_that_it_read(run, tmp_path):
         run_case(run, load_subject(str(tmp_path / "other.py")), tmp_path, 3)
     assert fault.value.code == "foreign-examples" and "of x" in str(fault.value)
     assert not byline("evaluate", "--run", tmp_path / "nowhere", *WORDS).code == 0
+
+
+def test_shares_of_its_contributors_add_up_and_both_numbers_are_told(run, evaluated):
+    words = ("attribute", "--run", run, *WORDS[:2], "--game", "redundancy", "--streams", 2)
+    ran = byline(*words, "--json")
+    assert ran.code == 0, ran.err
+    told, rows = ran.last, ran.last["period_numbers"]
+    assert sum(row["ppb"] for row in rows) + told["period"]["unattributed_ppb"] == 10**9
+    assert {row["id"] for row in rows} == set(load_subject(str(EXAMPLE)).contributors)
+    assert any(row["unique_ppb"] != row["ppb"] for row in rows)
+    assert told["period_errors"]["seed"] is None and told["period_errors"]["streams"] > 0
+    assert json.loads((run.with_name("mine-evidence") / "attribution.json").read_text()) == told
+    assert "[no-blend]" in byline(*words[:-4], "--blend").err
+    assert "[no-other-seed]" in byline("audit", "--run", run, *WORDS[:2], "--subsets", 3, "--seeds", 1, "--anyway").err

@@ -34,16 +34,16 @@ def test_a_channel_of_the_wrong_sign_gets_nothing():
 
 def test_where_adding_up_is_right_already_no_gain_is_claimed():
     """Over many worlds the interval of the gain is above zero no more often than it says."""
-    found = [fit_channels(*world((1.0, 1.0), 1.0, retrainings=24, queries=4, seed=seed)) for seed in range(40)]
+    found = [fit_channels(*world((1.0, 1.0), 1.0, retrainings=24, queries=4, seed=seed)) for seed in range(20)]
     assert np.mean([each.helps for each in found]) <= 0.1
     assert np.mean([each.gain for each in found]) <= 0.005
 
 
-def test_the_gain_is_measured_on_retrainings_that_were_not_fitted():
+def test_agreement_is_measured_on_retrainings_that_were_not_fitted():
     """Eight channels of noise fit forty retrainings a little, and predict none of them."""
-    channels, actual_QP = world((0.0,) * 8, 1.0, queries=1)
-    found = fit_channels(channels, actual_QP)
-    assert found.held_out < 0.35 and not found.helps
+    found = [fit_channels(*world((0.0,) * 8, 1.0, queries=1, seed=seed)) for seed in range(12)]
+    assert abs(np.mean([each.held_out for each in found])) < 0.2
+    assert not any(each.helps for each in found if each.held_out <= 0)
 
 
 def test_mixing_keeps_the_size_of_the_scores_and_the_record_round_trips():
@@ -70,3 +70,13 @@ def test_misuse_is_refused():
         with pytest.raises(AttributionError) as fault:
             body()
         assert fault.value.code == code.strip()
+
+
+def test_a_few_retrainings_with_a_common_drop_do_not_speak_against_the_blend():
+    """Predictions share a large mean, since all subsets drop as much; folds whose factors differ must not turn that
+    mean into noise. What is added up is right, so blending may cost a little, and no more."""
+    found = []
+    for seed in range(12):
+        channels, actual_QP = world((1.0, 1.0), 1.0, retrainings=12, queries=4, seed=seed)
+        found.append(fit_channels({name: rows + 50.0 for name, rows in channels.items()}, actual_QP).gain)
+    assert np.mean(found) > -0.08

@@ -19,7 +19,7 @@ from byline.core import AttributionError, ScoreTable
 
 FOLDS = 5
 FEWEST = 2 * FOLDS  # retrainings
-DRAWS = 1000
+DRAWS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Channelled:
 
     @property
     def helps(self) -> bool:
-        """Whether the gain is above zero beyond chance."""
-        return self.low > 0
+        """Whether the gain is above zero beyond chance, and the blend says anything at all."""
+        return self.low > 0 and self.held_out > 0
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> "Channelled":
@@ -78,12 +78,14 @@ def fit_channels(predicted: Mapping[str, Floats], actual_QP: Floats, seed: int =
     if actual_QP.shape[1] < FEWEST:
         says = f"{actual_QP.shape[1]} retrainings for {len(channels_CQP)} weights"
         raise AttributionError("too-few-pairs", says, f"retrain {FEWEST} subsets or more")
+    # Centred by all predictions, which know no result: means that move with each fold's factors would look like misses.
+    channels_CQP = channels_CQP - channels_CQP.mean(2, keepdims=True)
+    added_QP = channels_CQP.sum(0)
     fold_P = np.random.default_rng(seed).permutation(np.arange(actual_QP.shape[1]) % FOLDS)
     blended_QP = np.empty_like(actual_QP, dtype=np.float64)
     for fold in range(FOLDS):
         factors_C = _fitted(channels_CQP[..., fold_P != fold], actual_QP[:, fold_P != fold])
         blended_QP[:, fold_P == fold] = np.tensordot(factors_C, channels_CQP[..., fold_P == fold], 1)
-    added_QP = channels_CQP.sum(0)
     gains_D = _gains(blended_QP, added_QP, actual_QP, seed)
     low, high = (float(x) for x in np.quantile(gains_D, [0.05, 0.95]))
     added, held_out = agreement(added_QP, actual_QP), agreement(blended_QP, actual_QP)
@@ -107,13 +109,16 @@ def agreement(predicted_QP: Floats, actual_QP: Floats) -> float:
 
 
 def _fitted(channels_CQP: Floats, actual_QP: Floats) -> Floats:
-    """Factors of the raw channels; 1 for all if none helps."""
+    """Factors of the raw channels, at which the blend is as large as the channels added up; 1 for all if none helps."""
     spread_Q1 = np.maximum(actual_QP.std(1, keepdims=True), 1e-30)
     centred_CQP = (channels_CQP - channels_CQP.mean(2, keepdims=True)) / spread_Q1
     scale_C = np.maximum(np.sqrt((centred_CQP**2).mean((1, 2))), 1e-30)
     columns_TC = (centred_CQP / scale_C[:, None, None]).reshape(len(scale_C), -1).T
     factors_C = nonnegative(columns_TC, standardise(actual_QP).ravel()) / scale_C
-    return factors_C if factors_C.any() else np.ones_like(factors_C)
+    blended = float(np.abs(np.tensordot(factors_C, centred_CQP, 1)).sum())
+    if not blended > 0:
+        return np.ones_like(factors_C)
+    return np.asarray(factors_C * float(np.abs(centred_CQP.sum(0)).sum()) / blended)
 
 
 def _gains(blended_QP: Floats, added_QP: Floats, actual_QP: Floats, seed: int) -> Floats:
