@@ -30,6 +30,13 @@ def period_words(told: Mapping[str, Any]) -> list[str]:
     return [_game_words(told["period_effects"]), f"Intervals: {told['period_intervals']}. {error_words(told)}"]
 
 
+def interval_words(told: Mapping[str, Any]) -> list[str]:
+    """For a page: what the intervals of the period's shares come from; nothing if the attribution did not keep it."""
+    if "period_errors" not in told:
+        return []
+    return [f"The intervals of the period's shares come from {told['period_intervals']}. {error_words(told)}"]
+
+
 def _game_words(effects: Mapping[str, Any]) -> str:
     if effects["game"]["game"] == "linear":
         return (

@@ -12,6 +12,7 @@ from byline.app.corpus import CITATION
 from byline.app.home import Home, read_kept
 from byline.app.model import Training
 from byline.app.money import verify, verify_altered
+from byline.app.period_table import interval_words
 from byline.core import PPB, PPM, PartyId, Verdict, WorkId
 from byline.gate import prove_absence, verify_absence
 from byline.ledger import COMMISSION, COMMONS, RESERVE, Basis, Line, Settlement, amount_text, payable
@@ -52,7 +53,7 @@ def report_data(training: Training, made: dict[str, Any]) -> dict[str, Any]:
         "check": _check(kept["evaluation"], slope, kept["attribution"]["method"]),
         "money": _money(training, settlement, settled["statements"]),
         "verify": _verify(home, settled["statements"]),
-        "limits": list(LIMITS),
+        "limits": [*LIMITS, *interval_words(kept["attribution"])],
     }
 
 
