@@ -146,6 +146,25 @@ def test_a_no_holds_at_once_with_a_receipt_that_verifies(app, ada, home, tmp_pat
     assert "kept out of new training" in stranger(app).look(f"/works/{only_work(home, TITLES[0])}").text
 
 
+@pytest.mark.parametrize("path", ["/no", "/claim"])
+def test_a_no_or_yes_with_faults_comes_back_as_it_was_filled_in(ada, path, home):
+    answer = ada.fill(path, of="Nothing <known>", by="", uses=["search"], reason="a “reason” & more")
+    assert answer.status_code == 422 and "<title>Please mend" in answer.text
+    assert 'value="Nothing &lt;known&gt;"' in answer.text and 'value="a “reason” &amp; more"' in answer.text
+    assert 'id="of-fault"' in answer.text and 'id="by-fault"' in answer.text and answer.text.count("autofocus") == 1
+    ticked = re.findall(r'name="uses" value="([^"]+)" checked', answer.text)
+    assert ticked == ["search"] and len(home.notices.all()) == 0
+    token = re.search(r'name="token" value="([^"]+)"', answer.text)[1]
+    ada.token = token
+    assert ada.fill(path, of=TITLES[0], by="Ada Moore", uses=["search"]).status_code == 303  # mended, and sent again
+
+
+def test_a_form_goes_back_to_nobody_who_may_not_see_its_page(app, ada):
+    answer = stranger(app).fill("/no", of="", by="")
+    assert answer.status_code == 303 and answer.headers["location"].startswith("/sign-in")
+    assert ada.fill("/office/notices/optout:none", decide="").status_code == 403
+
+
 def test_a_yes_counts_for_nothing_before_it_was_checked(ada):
     shown = ada.look(ada.fill("/claim", of=TITLES[0], by="Ada Moore").headers["location"]).text
     assert "counts once it was checked" in shown
