@@ -354,19 +354,19 @@ def picture_lines(told):
             "**How it grows**: processor time of a search; and of the crops to 50 % whose details agree with their",
             f"work, how many have it on the shortlist of 64 ({grown['measured']}, commit {grown['commit']}).",
             "",
-            "| pictures | search, ms | opening the index, ms | details agree | on the shortlist |",
-            "|---|---|---|---|---|",
+            "| pictures | search, ms | details agree | on the shortlist |",
+            "|---|---|---|---|",
         ]
         for row in grown["rows"]:
-            cells = [f"{row[name]:,.0f}" for name in ("pictures", "search_ms", "open_ms", "confirmed", "on_shortlist")]
+            cells = [f"{row[name]:,.0f}" for name in ("pictures", "search_ms", "confirmed", "on_shortlist")]
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
     if "shortlists" in told:
         lists = told["shortlists"]
         lines += [
             "**By what a shortlist is made**: of the photographs whose details agree with their work, how many have it",
-            f"on a shortlist of 64 among {lists['pictures']:,} ({lists['measured']}, commit {lists['commit']}). The",
-            f"embedder is EfficientNet-lite0, {lists['embedder_ms']:.0f} ms a picture.",
+            f"on a shortlist of {lists['most']} among {lists['pictures']:,} ({lists['measured']}, commit",
+            f"{lists['commit']}). The embedder is EfficientNet-lite0, {lists['embedder_ms']:.0f} ms a picture.",
             "",
             "| change | details agree | visual words | embedder | half of each |",
             "|---|---|---|---|---|",
