@@ -43,9 +43,10 @@ def test_share_and_uniqueness_stand_side_by_side(redundant):
     table = ShareTable.from_json(told["period"])
     assert {line.id: line.ppb for line in table.lines} == {name: row["ppb"] for name, row in rows.items()}
     whole = sum(max(value, 0) for value in effects["sums"])
-    for name, unique in zip(effects["clusters"], effects["unique"], strict=True):
+    for name, unique, floor in zip(effects["clusters"], effects["unique"], effects["floors"], strict=True):
         if name in rows:
-            want = PPB * (1 - effects["outside"]) * max(unique, 0) / whole
+            clear = max(unique - effects["threshold"] * floor, 0)
+            want = PPB * (1 - effects["outside"]) * clear / whole if whole > 0 else 0
             assert rows[name]["unique_ppb"] == pytest.approx(want, abs=1)
     assert effects["game"]["game"] == "redundancy" and effects["unique"] != effects["sums"] != effects["linear"]
     assert effects["game_sha256"] == Choice.of("redundancy").digest()
@@ -57,6 +58,7 @@ def test_in_the_linear_game_both_numbers_are_one(project):
     told = json.loads((project.home / "trainings" / "main" / "attribution.json").read_text())
     effects = told["period_effects"]
     assert effects["sums"] == effects["unique"] == effects["linear"] and effects["stretch"] == 1.0
+    assert all(row["unique_ppb"] == pytest.approx(row["ppb"], abs=2) for row in told["period_numbers"])
     assert told["period"]["subject"] == PERIOD
 
 

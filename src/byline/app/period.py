@@ -223,13 +223,14 @@ def _how(errors: Errors, known: Mapping[str, Any] | None) -> str:
 def numbers(effects: Mapping[str, Any], table: ShareTable, errors: Errors) -> list[dict[str, Any]]:
     """Of each cluster, both numbers and the errors by source, in parts per billion of the period.
 
-    `unique_ppb` is what would be lost without the cluster alone, before any threshold; it is not paid and does not add
-    up to the whole. Errors are standard errors of the sums; null is unknown.
+    `unique_ppb` is what would be lost without the cluster alone, as far as it clears the same threshold as the share;
+    it is not paid and does not add up to the whole. Errors are standard errors of the sums; null is unknown.
     """
     sums_G = np.array(effects["sums"])
     whole = float(np.maximum(sums_G, 0).sum())
     scale = PPB * (1 - min(max(effects["outside"], 0.0), 1.0)) / whole if whole > 0 else 0.0
-    unique_G = np.maximum(np.array(effects.get("unique", effects["sums"])), 0)
+    hurdles_G = effects["threshold"] * np.array(effects["floors"])
+    unique_G = np.maximum(np.array(effects.get("unique", effects["sums"])) - hurdles_G, 0)
     lines = {line.id: line for line in table.lines}
     return [
         lines[name].to_json()

@@ -40,9 +40,9 @@ def interval_words(told: Mapping[str, Any]) -> list[str]:
 def _game_words(effects: Mapping[str, Any]) -> str:
     if effects["game"]["game"] == "linear":
         return (
-            "Share: what is divided. Uniqueness: what would be missing without this work alone, before any threshold. "
-            "In the linear game both are the same estimate, so works that teach the same are paid little: "
-            "--game redundancy divides what they taught together."
+            "Share: what is divided. Uniqueness: what would be missing without this work alone. In the linear game "
+            "both are the same estimate, so works that teach the same are paid little: --game redundancy divides what "
+            "they taught together."
         )
     return (
         "Share: what is divided; works that teach the same share what they taught together. Uniqueness: what would be "
