@@ -212,6 +212,25 @@ def test_the_same_asked_twice_is_one_job_until_it_has_ended(queue):
     assert queue.last(["other"], 9) == []
 
 
+def test_a_period_is_attributed_by_a_worker_and_the_next_money_follows_it(settled, tmp_path):
+    """On a copy: it replaces the division of the period."""
+    from byline.app.home import Home
+    from byline.app.tasks import PERIOD
+
+    home = Home.open(settled.copy(tmp_path).home)
+    kept = home.training("main") / "attribution.json"
+    before = kept.read_bytes()
+    queue = Queue(prepare(home.journal.engine))
+    job = queue.ask("person:1", PERIOD, {"training": "main", "texts": TEXTS[:2], "threshold": "1"})
+    assert byline("worker", "--once", "--home", home.path, "--json").last == {"done": 1}
+    done = queue.one(job)
+    assert done.state == "done", done.error
+    assert done.result["passages"] >= 2 and kept.read_bytes() != before
+    told = json.loads(kept.read_text())
+    assert len(told["passages"]) == done.result["passages"]
+    assert sum(line["ppb"] for line in told["period"]["lines"]) + told["period"]["unattributed_ppb"] == 10**9
+
+
 def test_work_of_a_newer_program_fails_with_a_code(api):
     job = Queue(api.home.journal.engine).ask("person:1", "dreaming", {})
     byline("worker", "--once", "--home", api.home.path)

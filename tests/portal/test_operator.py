@@ -196,6 +196,13 @@ def test_the_index_is_brought_up_to_date_as_a_task(operator, home):
     assert operator.fill("/operate/tasks/index", what="dreams").status_code == 422
 
 
+def test_an_index_of_pictures_is_a_task_too(operator, home):
+    address = operator.fill("/operate/tasks/index", what="pictures", again="yes").headers["location"]
+    assert work(home) == 1
+    page = operator.look(address).text
+    assert "The index is up to date" in page and "image: works" in page
+
+
 def test_a_late_split_is_corrected_after_it_was_shown(operator, home, app, tmp_path):
     nothing = operator.fill("/operate/tasks/correction").headers["location"]
     assert work(home) == 1

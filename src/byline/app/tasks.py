@@ -12,6 +12,7 @@ from byline.app.coop_effects import policy_for
 from byline.app.corrections import Correction, correct_all, hand_over
 from byline.app.home import Home
 from byline.app.lookup import Library
+from byline.app.lookup_media import MediaLibrary
 from byline.app.money import Unmeasured, conservation, divide, is_measured, pay
 from byline.app.money_files import STANDARD_POLICY
 from byline.core import AppError, RevenueEvent, digest
@@ -121,8 +122,19 @@ def _index_texts(home: Home, again: bool, held: Held) -> Told:
     return library.update(again, lambda done: held.progress("reading works", done, of))
 
 
-INDEXES: Mapping[str, Build] = {"texts": _index_texts}
-"""By what they are of: an index of pictures or sounds is one more line."""
+def _index_media(kind: str) -> Build:
+    def build(home: Home, again: bool, held: Held) -> Told:
+        return MediaLibrary(home, date.today()).update(again, held.progress, [kind])
+
+    return build
+
+
+INDEXES: Mapping[str, Build] = {
+    "texts": _index_texts,
+    "pictures": _index_media("image"),
+    "sounds": _index_media("audio"),
+}
+"""By what they are of."""
 
 
 # --- where a period's outputs came from -----------------------------------------------------------------------------
