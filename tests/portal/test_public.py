@@ -42,7 +42,7 @@ def test_what_was_searched_for_is_nowhere_afterwards(browser, home):
     ("content", "status", "says"),
     [
         (b"\x89PNG\r\n\x1a\n....", 422, "cannot be read as a picture"),
-        (b"RIFF....WAVEfmt ", 422, "cannot be read as sound"),
+        (b"RIFF....WAVEfmt ", 200, "That could not be searched"),
         (b"%PDF-1.7 text", 422, "no plain text"),
         (b"PK\x03\x04\x00\x00", 422, "no plain text"),
         (b"\xff\xfe\x00\x00\x80", 422, "no plain text"),
