@@ -1,4 +1,4 @@
-"""The folder of contents, each in a file named by the SHA-256 of its bytes: a text ends in .txt, a picture or a sound in
+"""The folder of contents, each in a file named by the SHA-256 of its bytes: a text ends in .txt, a picture or sound in
 .bin. A content is whole or not there."""
 
 import shutil
