@@ -170,7 +170,8 @@ def excess_log_likelihood(model: nn.Module, tokens_MT: Tensor, batch: int = 32) 
     with single_thread():
         for tokens_BT in torch.split(tokens_MT, batch):
             logits_BTV = model(input_ids=tokens_BT).logits[:, :-1]
-            entropy_BT = torch.distributions.Categorical(logits=logits_BTV).entropy()
+            logp_BTV = logits_BTV.log_softmax(-1)
+            entropy_BT = -(logp_BTV.exp() * logp_BTV).sum(-1)
             parts.append((_log_likelihood(logits_BTV, tokens_BT[:, 1:]) + entropy_BT).mean(1))
     return torch.cat(parts)
 
