@@ -4,7 +4,6 @@ import pytest
 from portal_project import ADA, TEXTS, TITLES, only_work, sign_month, stranger
 
 
-
 @pytest.fixture
 def browser(app):
     return stranger(app)

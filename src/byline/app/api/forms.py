@@ -1,14 +1,15 @@
 """What requests hold and what answers look like: the shapes that /v1/openapi.json shows."""
 
+import base64
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Told = dict[str, Any]
-
 BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 MOST_BASE64 = 1_900_000  # characters, for a request ends at two million
+
 
 def _plain(text: str) -> str:
     """Text that every database and file can hold."""
@@ -23,13 +24,13 @@ def _line(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_plain)]
 def _unpacked(given: object) -> bytes:
     if not isinstance(given, str) or len(given) > MOST_BASE64:
         raise ValueError(f"is not base64 of at most {MOST_BASE64:,} characters")
     return base64.b64decode(given, validate=True)
 
 
+Text = Annotated[str, AfterValidator(_plain)]
 Line = Annotated[Text, AfterValidator(_line)]
 
 
