@@ -65,7 +65,9 @@ def _spans(training: "Training", text: str) -> "Tensor":
 
 
 def _newest(home: Home) -> Path | None:
-    finished = [path.parent for path in sorted((home.path / "trainings").glob("*/training.json"))]
+    """Whose model is at hand."""
+    models = sorted((home.path / "trainings").glob("*/final.safetensors"))
+    finished = [path.parent for path in models if (path.parent / "training.json").is_file()]
     return max(finished, key=lambda folder: str(_told(folder).get("started", "")), default=None)
 
 
