@@ -33,6 +33,8 @@ OPEN_TO = {
     ("GET", "/play"): ALL,
     ("POST", "/play"): ALL,
     ("GET", "/play/{passage}"): ALL,
+    ("GET", "/coop/{coop}/report/{year}"): ALL,
+    ("GET", "/coop/{coop}/report/{year}/file"): ALL,
     ("GET", "/filings"): ALL,
     ("GET", "/filings/{name}"): ALL,
     ("GET", "/verify"): ALL,
@@ -113,8 +115,6 @@ OPEN_TO |= {
             ("GET", "/coop/proposals/{proposal}/box"),
             ("GET", "/coop/{coop}/offer"),
             ("POST", "/coop/{coop}/offer"),
-            ("GET", "/coop/{coop}/report/{year}"),
-            ("GET", "/coop/{coop}/report/{year}/file"),
         ),
     }.items()
     for method, path in pages

@@ -246,12 +246,14 @@ def test_a_licence_is_voted_for_published_and_read_by_everybody(officer, coop, h
         assert "&lt;permits" in officer.look(f"/coop/{coop}/offer").text
 
 
-def test_the_yearly_report_adds_up_on_a_page_and_as_a_file(officer, coop):
-    page = officer.look(f"/coop/{coop}/report/2026").text
+def test_the_yearly_report_adds_up_for_everybody_on_a_page_and_as_a_file(app, coop):
+    anybody = stranger(app)
+    assert f'href="/coop/{coop}/report/2026"' in anybody.look("/filings").text
+    page = anybody.look(f"/coop/{coop}/report/2026").text
     assert "2 members at the end of the year" in page and "1000.00" in page and "received" in page
-    assert b"# Writers <together>: transparency report 2026" in officer.look(f"/coop/{coop}/report/2026/file").content
+    assert b"# Writers <together>: transparency report 2026" in anybody.look(f"/coop/{coop}/report/2026/file").content
     for year in ("2027", "x", "-1", "99999999"):
-        assert officer.look(f"/coop/{coop}/report/{year}").status_code == 404
+        assert anybody.look(f"/coop/{coop}/report/{year}").status_code == 404
 
 
 def test_money_is_divided_by_the_rule_that_was_voted_for(officer, coop, home, app, clock):

@@ -1,5 +1,5 @@
-"""For officers of a cooperative: the licence that its members voted to offer, published for crawlers, and the yearly
-report."""
+"""What a cooperative tells everybody: the licence that its members voted to offer, for crawlers, and the yearly
+report. Its officers publish the licence; the report is there by itself."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +18,8 @@ def add(doors: Doors) -> None:
     doors.page("GET", "/works/work/{key}")(work)
     doors.page("GET", "/coop/{coop}/offer", Role.COOPERATIVE)(offer)
     doors.page("POST", "/coop/{coop}/offer", Role.COOPERATIVE)(publish)
-    doors.page("GET", "/coop/{coop}/report/{year}", Role.COOPERATIVE)(report)
-    doors.page("GET", "/coop/{coop}/report/{year}/file", Role.COOPERATIVE)(report_file)
+    doors.page("GET", "/coop/{coop}/report/{year}")(report)
+    doors.page("GET", "/coop/{coop}/report/{year}/file")(report_file)
 
 
 # --- the licence that is offered ------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from byline.app.coop import book_of
 from byline.app.home import Home, read_kept
 from byline.app.portal.accounts import Role
 from byline.app.portal.doors import Doors
@@ -128,7 +129,9 @@ def _policy(home: Home) -> dict[str, Any] | None:
 
 
 def filings(visit: Visit) -> Answer:
-    return Page("filings.html", "Filings", {"filings": [row for row in _filings(visit) if row["visible"]]})
+    shown = [row for row in _filings(visit) if row["visible"]]
+    reports = [(each.id, each.name) for each in book_of(visit.home).cooperatives()]
+    return Page("filings.html", "Filings and reports", {"filings": shown, "reports": reports, "year": visit.now.year})
 
 
 def filing(visit: Visit) -> Answer:
