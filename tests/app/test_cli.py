@@ -46,6 +46,7 @@ def test_every_command_prints_one_object_on_its_last_line(project):
         },
         "attribute": {
             "training", "run", "method", "blend", "passages", "period", "period_effects", "period_intervals",
+            "period_errors", "period_numbers",
         },
         "evaluate": {"run", "contributors", "methods", "reliability"},
         "settle": {

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from byline.app.cli_coop import coop_app
+from byline.app.cli_coop_votes import coop_app  # with all of its commands
 from byline.app.cli_disclose import COMMANDS as DISCLOSE_COMMANDS
 from byline.app.cli_engine import COMMANDS
 from byline.app.cli_law import LAW_COMMANDS

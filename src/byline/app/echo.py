@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from byline.app.home import Home, read_json, write_json
-from byline.core import WorkId
+from byline.core import Manifest, RegistryError, WorkId
 from byline.gate import Echo, find_echoes
 
 if TYPE_CHECKING:
@@ -20,12 +20,13 @@ def echoes(home: Home, works: Iterable[WorkId]) -> tuple[Echo, ...]:
     """Of these works those that the newest finished training's model could have written, by id; none if there is no
     such training. What the model was trained on is not judged, for it knows that by heart, and neither is a text
     shorter than one span. Needs torch if a work was not read before."""
-    folder = _newest(home)
-    if folder is None:
+    found = _newest(home)
+    if found is None:
         return ()
+    folder, manifest = found
     path = folder / "echo.json"
     known = read_json(path, "remove it", ("usual", "works")) if path.is_file() else {"usual": None, "works": {}}
-    trained = {entry.work for entry in home.registry.manifest(_told(folder)["manifest"]).entries}
+    trained = {entry.work for entry in manifest.entries}
     asked = [work for work in works if work not in trained]
     if known["usual"] is None or any(work not in known["works"] for work in asked):
         known = _read(home, folder.name, known, [work for work in asked if work not in known["works"]])
@@ -64,16 +65,19 @@ def _spans(training: "Training", text: str) -> "Tensor":
     return torch.stack([ids_T[at : at + length] for at in chosen]) if chosen else ids_T.new_zeros(0, length)
 
 
-def _newest(home: Home) -> Path | None:
-    """Whose model is at hand."""
+def _newest(home: Home) -> tuple[Path, Manifest] | None:
+    """The folder of the newest training whose model is at hand, and its manifest; None if there is none, or if its
+    manifest is of other records than these."""
     models = sorted((home.path / "trainings").glob("*/final.safetensors"))
     finished = [path.parent for path in models if (path.parent / "training.json").is_file()]
-    return max(finished, key=lambda folder: str(_told(folder).get("started", "")), default=None)
-
-
-def _told(folder: Path) -> dict[str, Any]:
-    told: dict[str, Any] = read_json(folder / "training.json", "train again", ("manifest",))
-    return told
+    told = {folder: read_json(folder / "training.json", "train again", ("manifest",)) for folder in finished}
+    newest = max(finished, key=lambda folder: str(told[folder].get("started", "")), default=None)
+    if newest is None:
+        return None
+    try:
+        return newest, home.registry.manifest(told[newest]["manifest"])
+    except RegistryError:
+        return None
 
 
 def _read(home: Home, name: str, known: Mapping[str, Any], works: Sequence[WorkId]) -> dict[str, Any]:
