@@ -96,7 +96,9 @@ def crew(count: int, home: Path, database: str | None) -> Iterator[Crew]:
 
 
 def stop_with_stdin() -> None:
-    """From now on this process gets the signal to end once its standard input has ended."""
+    """From now on this process gets the signal to end once its standard input has ended. It heeds the signal even if
+    it was started by a shell that makes what runs in its background ignore it. Main thread only."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_watch, daemon=True).start()
 
 
