@@ -117,7 +117,8 @@ def test_a_picture_is_not_searched_where_there_are_none(here, tmp_path):
     Image.new("RGB", (64, 64)).save(tmp_path / "p.dat", "PNG")
     assert read_query(str(tmp_path / "p.dat"))[0] == "image"
     ran = ask(here, tmp_path / "p.dat")
-    assert ran.code == 1 and "that is no “not found”" in ran.err and "--against" in ran.err
+    assert ran.last["verdict"] == "nothing-searched" and ran.last["scope"]["works"] == 0
+    assert "No answer" in ran.last["says"] and "no “not found”" in ran.last["says"]
 
 
 def test_the_index_follows_the_manifests(here, tmp_path):
