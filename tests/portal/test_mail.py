@@ -160,8 +160,10 @@ def test_the_command_sends_what_lies_there(home):
 
 
 def run_until(command, says, then):
-    """Start a command, do something once it says so, end it by Ctrl-C, and give back what it said."""
-    program = "from byline.app.cli import main; main()"
+    """Start a command, do something once it says so, end it by Ctrl-C, and give back what it said. What runs in a
+    shell's background was told to ignore Ctrl-C, and so would be what it starts."""
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{heeding}; from byline.app.cli import main; main()"
     process = subprocess.Popen([sys.executable, "-u", "-c", program, *command], stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True, env={**os.environ, "NO_COLOR": "1"})  # fmt: skip
     said = ""
@@ -171,7 +173,7 @@ def run_until(command, says, then):
         then()
     finally:
         process.send_signal(signal.SIGINT)
-        said += process.communicate(timeout=30)[0]
+        said += process.communicate(timeout=60)[0]
     return said
 
 
