@@ -63,6 +63,8 @@ KINDS = {
     "payable": "owed to payees",
     "held": "held: reserve, commons, and what waits",
     "assets:receivable": "received",
+    "assets:bank": "paid out by the bank",
+    "assets:clearing:payouts": "on its way, not yet confirmed by the bank",
     "income:commission": "commission",
 }
 
