@@ -11,6 +11,7 @@ from byline.app.coop import found as found_coop
 from byline.app.money_files import STANDARD_POLICY
 from byline.app.portal.accounts import Role
 from byline.app.portal.doors import COOKIE, MOST_BYTES
+from byline.app.portal.offering import OFFERED
 from byline.app.portal.passkeys import Passkey, Passkeys
 from byline.cooperative import Effect, MemberClass, Step
 
@@ -20,7 +21,7 @@ OPEN_TO = {
     ("GET", "/"): ALL,
     ("POST", "/search"): ALL,
     ("GET", "/works"): ALL,
-    ("GET", "/works/work/{key}"): ALL,
+    ("GET", f"/works/{OFFERED}/{{key}}"): ALL,
     ("GET", "/rsl.xml"): ALL,
     ("GET", "/works/{work}"): ALL,
     ("GET", "/works/{work}/picture"): ALL,

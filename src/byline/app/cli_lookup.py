@@ -65,7 +65,7 @@ def index_command(
     told = _updated(library, again)
     media = _media(place, again, MEDIA)
     told |= {"pictures": media.told["image"], "sounds": media.told["audio"]}
-    checked = library.corpus.problems() + library.opted_out.problems() + media.library.problems() if check else []
+    checked = library.corpus.problems() + library.opted_out.problems() + media.index.problems() if check else []
     told["problems"] = [problem.to_json() for problem in checked]
     for problem in told["problems"]:
         err.print(f"[red]{escape(str(problem))}[/]", highlight=False, soft_wrap=True)
@@ -174,7 +174,7 @@ def _updated(library: Any, again: bool = False) -> Told:
 
 
 class _Media(NamedTuple):
-    library: Any
+    index: Any
     told: Told
 
 
@@ -182,9 +182,9 @@ def _media(home: Home, again: bool, kinds: Iterable[str]) -> _Media:
     """The index of pictures or sounds, brought up to date with a bar."""
     from byline.app.lookup_media import MediaLibrary
 
-    library = MediaLibrary(home, date.today())
+    index = MediaLibrary(home, date.today())
     with bars() as progress:
-        return _Media(library, library.update(again, progress, kinds))
+        return _Media(index, index.update(again, progress, kinds))
 
 
 def _media_sentence(told: Told) -> str:
@@ -198,7 +198,7 @@ def _media_sentence(told: Told) -> str:
 
 
 def _lookup_media(home: Home, kind: str, content: bytes, name: str) -> Told:
-    told: Told = _media(home, False, [kind]).library.look_up(kind, content, name, MOST_PIXELS, MOST_SECONDS)
+    told: Told = _media(home, False, [kind]).index.look_up(kind, content, name, MOST_PIXELS, MOST_SECONDS)
     return told
 
 

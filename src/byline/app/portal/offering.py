@@ -12,10 +12,12 @@ from byline.app.portal.doors import Doors
 from byline.app.portal.visit import Answer, Download, Onward, Page, Visit
 from byline.core import AppError
 
+OFFERED = "work"  # an offer writes the id of a work with a slash for its colon
+
 
 def add(doors: Doors) -> None:
     doors.page("GET", "/rsl.xml")(published)
-    doors.page("GET", "/works/work/{key}")(work)
+    doors.page("GET", f"/works/{OFFERED}/{{key}}")(work)
     doors.page("GET", "/coop/{coop}/offer", Role.COOPERATIVE)(offer)
     doors.page("POST", "/coop/{coop}/offer", Role.COOPERATIVE)(publish)
     doors.page("GET", "/coop/{coop}/report/{year}")(report)
@@ -65,7 +67,7 @@ def published(visit: Visit) -> Answer:
 
 def work(visit: Visit) -> Answer:
     """The address of a work as it stands in an offer."""
-    return Onward(f"/works/work:{visit.named['key']}")
+    return Onward(f"/works/{OFFERED}:{visit.named['key']}")
 
 
 # --- the yearly report ----------------------------------------------------------------------------------------------
