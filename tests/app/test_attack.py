@@ -77,6 +77,7 @@ def test_a_finished_run_is_attacked_with_its_own_scores(project):
     assert all(each["attacker"] for each in told.values())
     above = [name for name, each in told.items() if each["gain_defended"] > each["bound"]]
     assert done.code == (1 if above else 0)
+    assert told == json.loads(project("attack", "--name", "main", "--json").out.splitlines()[-1])
 
 
 def test_recorded_spans_have_the_scores_that_pay_and_made_up_ones_change_nothing(project):

@@ -7,7 +7,6 @@ gain does not exceed; tests hold every attack to it, in small worlds (`attack_co
 """
 
 import random
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -77,7 +76,7 @@ def outcomes(
     for name, (_, bound, says) in attacks.items():
         after = replace(market, uploads=attacked[name].uploads)
         gains = [_gain(pay(after, defended=on), fair[on], scene.attacker) for on in (False, True)]
-        found[name] = Outcome(gains[0], gains[1], bound(scene, attacked[name], fair[True]), says)
+        found[name] = Outcome(gains[0], gains[1], bound(scene, attacked[name]), says)
     return found
 
 
@@ -162,39 +161,22 @@ def _edited(spans: tuple[str, ...], part: float, chance: random.Random) -> tuple
 # --- what is claimed ------------------------------------------------------------------------------------------
 
 
-Fair = Mapping[str, int]  # what every purse earns honestly, with the defences
-
-
-def nothing(scene: Scene, attacked: Scene, fair: Fair) -> int:
+def nothing(scene: Scene, attacked: Scene) -> int:
     return PPM + SLACK_PPM
 
 
-def diluted(scene: Scene, attacked: Scene, fair: Fair) -> int:
+def diluted(scene: Scene, attacked: Scene) -> int:
     """The stolen passages earn nothing, but a model that reads them twice is another model, and its influences move."""
     return PPM + 2 * SLACK_PPM
 
 
-def by_length(scene: Scene, attacked: Scene, fair: Fair) -> int:
+def by_length(scene: Scene, attacked: Scene) -> int:
     """A prior by length pays for length, also where it is junk: the attacker's words after over those before."""
-    return _words(attacked)[scene.attacker] * PPM // _words(scene)[scene.attacker] + SLACK_PPM
+    before, after = (sum(len(u.words) for u in s.uploads if u.purse == scene.attacker) for s in (scene, attacked))
+    return after * PPM // before + SLACK_PPM
 
 
-def by_best_rate(scene: Scene, attacked: Scene, fair: Fair) -> int:
-    """Words that pass as written by people are paid as such: as well as those of whoever is paid best for a word."""
-    words = _words(scene)
-    best = max(nano / words[purse] for purse, nano in fair.items())
-    added = _words(attacked)[scene.attacker] - words[scene.attacker]
-    return PPM + round(best * added * PPM / fair[scene.attacker]) + SLACK_PPM
-
-
-def _words(scene: Scene) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for upload in scene.uploads:
-        found[upload.purse] += len(upload.words)
-    return found
-
-
-Entry = tuple[Attack, Callable[[Scene, Scene, Fair], int], str]
+Entry = tuple[Attack, Callable[[Scene, Scene], int], str]
 ATTACKS: dict[str, Entry] = {
     "duplicate-stuffing": (duplicate_stuffing, nothing, "one's own work handed in again and again"),
     "sock-puppets": (sock_puppets, nothing, "one's own work handed in under many names"),

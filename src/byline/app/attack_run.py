@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from byline.app.attack import ATTACKS, COPIES, Entry, Outcome, Scene, bought_outputs, by_best_rate, outcomes, staged
+from byline.app.attack import ATTACKS, COPIES, Entry, Outcome, Scene, bought_outputs, by_length, outcomes, staged
 from byline.app.attack_pay import Doubts, Market, Upload
 from byline.app.attack_read import Book, read_spans, spans_by_example, tokens_of
 from byline.app.echo import text_excess, usual_excess
@@ -129,7 +129,7 @@ def _machine_written(training: Training, uploads: Sequence[Upload], temperature:
             texts.extend(_essays(training, uploads, temperature))
         return scene.and_also(scene.puppets("Essay", texts))
 
-    return attack, by_best_rate, f"works that the model wrote; of four temperatures {temperature} pays best"
+    return attack, by_length, f"works that the model wrote; of four temperatures {temperature} pays best"
 
 
 def _essays(training: Training, uploads: Sequence[Upload], temperature: float) -> list[tuple[str, ...]]:
