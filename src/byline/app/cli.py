@@ -23,6 +23,7 @@ from byline.app.cli_payout import COMMANDS as PAYOUT_COMMANDS
 from byline.app.cli_people import COMMANDS as PEOPLE_COMMANDS
 from byline.app.cli_pii import COMMANDS as PII_COMMANDS
 from byline.app.cli_registry import COMMANDS as REGISTRY_COMMANDS
+from byline.app.cli_review import COMMANDS as REVIEW_COMMANDS
 from byline.app.cli_serve import COMMANDS as SERVE_COMMANDS
 from byline.app.cli_settle import COMMANDS as SETTLE_COMMANDS
 from byline.app.cli_signals import COMMANDS as SIGNAL_COMMANDS
@@ -322,6 +323,7 @@ for _command in (
     *REGISTRY_COMMANDS,
     *STATEMENT_COMMANDS,
     *PII_COMMANDS,
+    *REVIEW_COMMANDS,
     *DISCLOSE_COMMANDS,
     *OPTOUT_COMMANDS,
     *LOG_COMMANDS,

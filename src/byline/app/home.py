@@ -31,8 +31,8 @@ from byline.core import (
 from byline.disclosure import Log, SigningKey, create_key, load_key
 from byline.gate import (
     Clusters,
-    Disorder,
-    Echo,
+    Finding,
+    KeptHeld,
     decide_all,
     find_clusters,
     find_disorder,
@@ -46,6 +46,7 @@ from byline.registry import (
     Block,
     Counts,
     Grant,
+    Looked,
     Notices,
     PartyNames,
     Reached,
@@ -216,18 +217,26 @@ def check(home: Home, on: date, law: Mapping[WorkId, Decision] | None = None) ->
     decisions = decide_all(works, clusters, home.opt_outs(on), on, law, home.blocks(on), reserved)
     seen = looked_at(home)
     worded = [work for work in works if work.id in texts]
-    doubts: list[Disorder | Echo] = [*find_disorder(worded, texts), *echoes(home, [work.id for work in worded])]
-    decisions = hold_for_review(decisions, [one for one in doubts if one.work not in seen])
+    found: list[Finding] = [*find_disorder(worded, texts), *echoes(home, [work.id for work in worded])]
+    doubts = [*kept_held(home), *(one for one in found if one.work not in seen)]
+    decisions = hold_for_review(decisions, doubts)
     home.registry.save_decisions(decisions, on)
     return decisions, clusters
 
 
 def looked_at(home: Home) -> set[str]:
-    """Works that a person has looked at and that are not to be held for how they read: ids in reviewed.txt of the
-    project folder, one a line; what follows a # says who and why."""
+    """Works that a person has looked at and that are not to be held for how they read: those that were released (see
+    `reviews`), and ids in reviewed.txt of the project folder, one a line; what follows a # says who and why."""
     path = home.path / "reviewed.txt"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return {line.partition("#")[0].strip() for line in lines} - {""}
+    listed = {line.partition("#")[0].strip() for line in lines} - {""}
+    return listed | {each.work for each in home.registry.verdicts.last_reviews() if each.looked is Looked.RELEASED}
+
+
+def kept_held(home: Home) -> list[KeptHeld]:
+    """Works that a person has looked at and keeps held: also where a later model would no longer doubt them."""
+    kept = [each for each in home.registry.verdicts.last_reviews() if each.looked is Looked.KEPT]
+    return [KeptHeld(each.work, each.rule, (f"review:{each.digest()}",)) for each in kept]
 
 
 def freeze_manifest(

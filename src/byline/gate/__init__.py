@@ -19,14 +19,17 @@ from byline.gate.manifest import (
     write_manifest,
 )
 from byline.gate.order import Disorder, find_disorder
-from byline.gate.review import hold_for_review
+from byline.gate.review import HELD_RULES, Finding, KeptHeld, hold_for_review
 
 __all__ = [
+    "HELD_RULES",
     "AbsenceProof",
     "Clusters",
     "Disorder",
     "Echo",
     "Excerpt",
+    "Finding",
+    "KeptHeld",
     "LicenceReading",
     "LicenceTerms",
     "NearCopy",

@@ -62,6 +62,7 @@ from byline.registry.rows import Columns, Row, read_rows
 from byline.registry.scope import domain_of, domain_scopes, scopes_of
 from byline.registry.shelf import COUNTED, Found, PartyNames, Person, Shelf, Works
 from byline.registry.traces import LegalDecision, Signal, Snapshot, TrainingRun
+from byline.registry.verdicts import Looked, Review, Verdicts
 
 __all__ = [
     "CATALOGUE_KINDS",
@@ -101,6 +102,7 @@ __all__ = [
     "Level",
     "Licence",
     "Lines",
+    "Looked",
     "Merge",
     "Method",
     "Names",
@@ -117,6 +119,7 @@ __all__ = [
     "Reached",
     "Registry",
     "Resolution",
+    "Review",
     "Robots",
     "Row",
     "Shelf",
@@ -130,6 +133,7 @@ __all__ = [
     "TrainingRun",
     "Units",
     "Use",
+    "Verdicts",
     "What",
     "Why",
     "Wish",

@@ -123,6 +123,22 @@ class Evidence:
             for row in rows
         )
 
+    def latest(self, kind: type[Kind], skip: int, most: int) -> tuple[int, tuple[Entry[Kind], ...]]:
+        """How many records of a kind were ever made, and a page of them, the last recorded first."""
+        table = TABLES[kind]
+        with self._engine.connect() as connection:
+            count = int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
+            query = sa.select(table).order_by(table.c.seq.desc()).offset(skip).limit(most)
+            rows = connection.execute(query).mappings().all()
+            ids = [row["id"] for row in rows]
+            by, ended = _superseding(connection, table, ids, None), _endings(connection, ids, None)
+        entries = (
+            Entry(from_row(kind, row), row["id"], row["chain"], row["recorded"], by.get(row["id"], ""),
+                  ended.get(row["id"]))
+            for row in rows
+        )  # fmt: skip
+        return count, tuple(entries)
+
     def manifests_with(self, work: WorkId) -> tuple[str, ...]:
         """Ids of the manifests kept here in which the work stands, oldest first."""
         query = (

@@ -54,6 +54,7 @@ from byline.registry.register_rows import (
     text_of_record,
 )
 from byline.registry.rights import Credit
+from byline.registry.verdicts import Verdicts, note_verdicts
 
 CATALOGUE_KINDS = ("works", "splits", "opt-outs")
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -82,6 +83,7 @@ class Registry:
         self._assets = Assets(assets)
         upgrade(engine, _MIGRATIONS, "registry_version")
         self.evidence = Evidence(engine)
+        self.verdicts = Verdicts(engine)
         self._heads: dict[ManifestId, tuple[str, date]] = {}
 
     # --- files
@@ -160,6 +162,7 @@ class Registry:
         rows = [{"work": d.work, "recorded": today, "body": text_of_record(d)} for d in decisions]
         with writing(self._engine) as connection:
             insert_rows(connection, schema.decisions, rows)
+            note_verdicts(connection, decisions)
 
     def save_manifest(self, manifest: Manifest) -> None:
         """Keep a frozen manifest; keeping it again changes nothing."""

@@ -5,14 +5,14 @@ from typing import Any
 
 from byline.app.notice_steps import Step, change
 from byline.app.notice_view import told
-from byline.app.portal import lawbook
+from byline.app.portal import granting, holding, lawbook
 from byline.app.portal.accounts import Role
 from byline.app.portal.choices import HISTORY, WORDS, about
 from byline.app.portal.dealing import waiting
 from byline.app.portal.doors import Doors
 from byline.app.portal.fields import decider
 from byline.app.portal.visit import Answer, Onward, Page, Visit
-from byline.core import AppError, PartyId, Verdict
+from byline.core import AppError, PartyId
 from byline.registry import Level, What, challenge, next_due
 
 DECISIONS = (What.UPHELD, What.REJECTED, What.DISPUTED, What.EXTENDED)
@@ -29,23 +29,20 @@ def add(doors: Doors) -> None:
     doors.page("GET", "/office/notices/{notice}", Role.OFFICER)(notice)
     doors.page("POST", "/office/notices/{notice}", Role.OFFICER)(decide)
     doors.page("POST", "/office/questions/{question}", Role.OFFICER, back="/office")(answer)
+    holding.add(doors)
+    granting.add(doors)
     lawbook.add(doors)
 
 
 def show(visit: Visit) -> Answer:
-    home, day = visit.home, visit.now.date()
-    decisions = [each for each in home.registry.decisions() if each.verdict is not Verdict.ADMIT]
-    known = {each.work for each in home.registry.decisions()}
     asked = [each for each in visit.portal.accounts.questions() if not each.answer]
     data = {
         "notices": _waiting(visit),
         "matters": waiting(visit),
         "questions": [(each, _spoken(visit, each.about)) for each in asked],
-        "refused": [{"work": each.work, "title": home.works[each.work].title, "because": each.because,
-                     "rule": each.rule} for each in decisions if each.work in home.works][:200],
-        "undecided": [work for work in home.works.values() if work.id not in known][:200],
-        "day": day,
-    }  # fmt: skip
+        "works": holding.overview(visit),
+        "day": visit.now.date(),
+    }
     return Page("office.html", "Review", data)
 
 

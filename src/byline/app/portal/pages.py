@@ -53,6 +53,7 @@ OPEN = {
     "bad-image": 422,
     "bad-condition": 422,
     "bad-fact": 422,
+    "bad-grant": 422,
     "bad-iscc": 422,
     "bad-law-table": 422,
     "index-busy": 503,

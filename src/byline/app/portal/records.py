@@ -5,6 +5,7 @@ from typing import Any
 from byline.app.corrections import waiting
 from byline.app.known import about_work
 from byline.app.portal.doors import Doors
+from byline.app.portal.paging import page_number
 from byline.app.portal.public import listed
 from byline.app.portal.visit import Answer, Download, Page, Visit
 from byline.app.thumbnails import may_show, thumbnail
@@ -23,17 +24,13 @@ def add(doors: Doors) -> None:
 
 
 def works(visit: Visit) -> Answer:
-    home, at = visit.home, _page(visit.asked.get("page", "1"))
+    home, at = visit.home, page_number(visit.asked.get("page", "1"))
     total = len(home.works)
     pages = max(1, -(-total // EACH))
     if at > pages:
         raise AppError("no-such-page", f"there is no page {at}", "go back to the first")
     some = home.shelf.by_title((at - 1) * EACH, EACH)
     return Page("works.html", "Works", {"works": listed(home, some), "at": at, "pages": pages, "total": total})
-
-
-def _page(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 7 and int(text) else 1
 
 
 def work(visit: Visit) -> Answer:
