@@ -336,8 +336,11 @@ def test_too_many_requests_wait(api):
 
 def test_what_is_no_request_is_refused_in_words(api):
     assert code(api.all.get("/v1/nothing")) == "no-such-page"
-    answer = api.all.put("/v1/works")
-    assert answer.status_code == 405 and answer.headers["allow"] == "GET"
+    for method in ("PUT", "HEAD", "OPTIONS", "TRACE"):
+        answer = api.all.request(method, "/v1/works")
+        assert answer.status_code == 405 and answer.headers["allow"] == "GET", method
+    for body in ({"text": "a", "all": 1}, {"text": "a", "all": "yes"}):  # neither is a yes
+        assert api.all.post("/v1/lookups", json=body).status_code == 422
     answer = api.all.post("/v1/lookups", content=b"x" * 2_100_000)
     assert answer.status_code == 413 and code(answer) == "too-large"
     for body in (b"{", b"[]", b"\xff", b'{"text": "\\ud800"}', b'{"text": "a\\u0000b"}', b'{"text": NaN}'):

@@ -14,16 +14,19 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
 RSA, EC = RSAKey.generate_key(2048, {"kid": "one", "use": "sig"}), ECKey.generate_key("P-256", {"kid": "two"})
+LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 STRANGER = RSAKey.generate_key(2048, {"kid": "one"})
 
 
 class Fake:
     """`claims`: what its tokens say otherwise than they should (None: not at all). `told`: the same of its settings.
+    `more`: what userinfo tells besides whom the last token named.
     `signed`: who signs, by name. `answers`: of the way back. `asked`: what it was sent to exchange a code."""
 
     def __init__(self, clock, secret="it is secret"):
         self.clock, self.secret, self.client = clock, secret, "byline"
-        self.claims, self.told, self.more, self.answers, self.signed = {}, {}, None, {}, "rsa"
+        self.claims, self.told, self.more, self.answers, self.signed = {}, {}, {}, {}, "rsa"
+        self.subject = ""
         self.keys, self.codes, self.asked, self.status = [RSA, EC], {}, [], 200
         self.looks = 0
 
@@ -53,7 +56,14 @@ class Fake:
         now = int(self.clock().timestamp())
         claims = {"iss": self.issuer, "aud": self.client, "sub": "number 7", "iat": now, "exp": now + 300,
                   "nonce": asked["nonce"], "email": "ada@pub.example", "email_verified": True}  # fmt: skip
+        self.subject = (claims | self.claims)["sub"]
         return self.sign(without(claims | self.claims))
+
+    def logout_token(self, **other):
+        now = int(self.clock().timestamp())
+        claims = {"iss": self.issuer, "aud": self.client, "sub": "number 7", "iat": now, "exp": now + 120,
+                  "jti": secrets.token_hex(8), "events": {LOGOUT: {}}}  # fmt: skip
+        return self.sign(without(claims | other))
 
     def sign(self, claims):
         if self.signed == "none":
@@ -98,7 +108,7 @@ def provider(clock):
             elif at.path == "/keys":
                 self.say(200, {"keys": [key.as_dict(private=False) for key in fake.keys]})
             elif at.path == "/userinfo" and self.headers["authorization"] == "Bearer access":
-                self.say(200, fake.more)
+                self.say(200, {"sub": fake.subject} | fake.more)
 
         def do_POST(self):
             body = self.rfile.read(int(self.headers["content-length"])).decode()

@@ -18,7 +18,7 @@ from test_passkeys import add, listening, shown
 
 from byline.app.home import Home
 from byline.app.portal import Role, create_app
-from byline.app.portal.organisations import _groups, jwt_header
+from byline.app.portal.claims import groups, jwt_header
 from byline.app.portal.settings import read_settings
 from byline.core import AppError
 
@@ -342,7 +342,7 @@ def test_a_browser_goes_there_and_comes_back(made, tmp_path, chromium):
      ({"groups": {"a": 1}}, "groups", set()), ({"realm": "a"}, "realm.roles", set())],
 )  # fmt: skip
 def test_groups_are_found_where_the_claim_says(claims, name, found):
-    assert _groups(claims, name) == found
+    assert groups(claims, name) == found
 
 
 @given(st.text(max_size=60))

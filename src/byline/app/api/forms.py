@@ -4,7 +4,7 @@ import base64
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 Told = dict[str, Any]
 BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
@@ -126,7 +126,7 @@ class LookupForm(Form):
         "side are compared, so send no larger one; of a sound the first ten minutes.",
         json_schema_extra={"format": "byte", "pattern": BASE64, "maxLength": MOST_BASE64, "minLength": 4},
     )
-    all: bool = Field(default=False, description="Of a text, every passage, not only the most telling ones.")
+    all: StrictBool = Field(default=False, description="Of a text, every passage, not only the most telling ones.")
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
@@ -139,7 +139,7 @@ class GuardForm(Form):
     """An output of a model, whole or as far as it was written."""
 
     text: Text = Field(min_length=1, max_length=200_000)
-    whole: bool = Field(default=True, description="False: it is still written, and `text` is all of it so far.")
+    whole: StrictBool = Field(default=True, description="False: it is still written, and `text` is all of it so far.")
 
 
 class GuardAnswer(BaseModel):

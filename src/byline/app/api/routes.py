@@ -18,7 +18,7 @@ from byline.app.api.reading_routes import add_reading
 from byline.app.home import Home
 
 VERSION = "1.0"
-_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
 def router(home: Home) -> APIRouter:

@@ -31,7 +31,7 @@ Handler = Callable[[Visit], Answer]
 @dataclass(frozen=True)
 class Door:
     """`roles`: any of them opens it; empty: everybody. `own`: besides, only whose object it is. `back`: the page that
-    shows the form which is sent here."""
+    shows the form which is sent here. `signed`: no browser sends it but a machine, and what it says is signed."""
 
     method: str
     path: str
@@ -39,6 +39,7 @@ class Door:
     own: bool
     changes: bool
     back: str = ""
+    signed: bool = False
 
 
 @dataclass
@@ -49,14 +50,22 @@ class Doors:
     _forms: dict[str, tuple[Door, Handler]] = field(default_factory=dict)
 
     def page(
-        self, method: str, path: str, *roles: Role, own: bool = False, reads: bool = False, back: str = ""
+        self,
+        method: str,
+        path: str,
+        *roles: Role,
+        own: bool = False,
+        reads: bool = False,
+        back: str = "",
+        signed: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Register a page. GET never changes anything; POST asks for the token of the form. `reads`: a POST that
         changes nothing either, such as a search, whose words shall not stand in an address. `back`: the page whose form
-        is sent here, if not the same address; after a fault it comes back filled in (see `visit`)."""
+        is sent here, if not the same address; after a fault it comes back filled in (see `visit`). `signed`: what is
+        sent here carries no token of a form, but a signature that the handler checks before anything else."""
 
         def add(handler: Handler) -> Handler:
-            door = Door(method, path, frozenset(roles), own, method == "POST" and not reads, back or path)
+            door = Door(method, path, frozenset(roles), own, method == "POST" and not reads, back or path, signed)
             self.all.append(door)
             if method == "GET":
                 self._forms[path] = (door, handler)
@@ -89,7 +98,7 @@ async def _open(doors: Doors, door: Door, handler: Handler, request: Request) ->
     cookie = cookie if _SECRET.fullmatch(cookie) else ""
     person = await run_in_threadpool(portal.accounts.visitor, cookie, portal.clock()) if cookie else None
     fresh = cookie or secrets.token_urlsafe(32)
-    visit, refused = await _visit(portal, request, person, fresh)
+    visit, refused = await _visit(portal, door, request, person, fresh)
     answer = refused or _refused(door, visit, request)
     if answer is None:
         answer = await run_in_threadpool(_answer, doors, door, handler, visit)
@@ -98,7 +107,9 @@ async def _open(doors: Doors, door: Door, handler: Handler, request: Request) ->
     return response
 
 
-async def _visit(portal: Portal, request: Request, person: Person | None, cookie: str) -> tuple[Visit, Answer | None]:
+async def _visit(
+    portal: Portal, door: Door, request: Request, person: Person | None, cookie: str
+) -> tuple[Visit, Answer | None]:
     form: dict[str, list[str]] = {}
     upload, refused = None, None
     token = portal.form_token(cookie)
@@ -107,7 +118,7 @@ async def _visit(portal: Portal, request: Request, person: Person | None, cookie
         if refused is None:
             form, upload, refused = await _read_form(request)
         given = (form.pop("token", None) or [""])[0]
-        if refused is None and not secrets.compare_digest(given.encode(), token.encode()):
+        if refused is None and not door.signed and not secrets.compare_digest(given.encode(), token.encode()):
             refused = error_page("stale-form", 403)
     host = request.client.host if request.client else ""
     visit = Visit(portal, request.url.path, request.path_params, dict(request.query_params), form, upload, person,

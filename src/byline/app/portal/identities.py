@@ -45,6 +45,16 @@ def admit(accounts: Accounts, organisation: Organisation, found: Vouched, now: d
     return accounts.person(name)
 
 
+def dismiss(accounts: Accounts, organisation: Organisation, subject: str) -> str:
+    """End the sessions that an organisation began for somebody; who that is here, or empty if it vouched for nobody of
+    this number. Sessions begun by mail or passkey are not its to end."""
+    with accounts.engine.connect() as connection:
+        person = _known(connection, organisation.issuer, subject)
+    if person:
+        accounts.end(person, organisation.name)
+    return person
+
+
 def roles_of(found: Vouched) -> list[str]:
     """What somebody is in a session that an organisation began."""
     return sorted({Role.CONTRIBUTOR, *found.roles})

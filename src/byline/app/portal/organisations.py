@@ -1,12 +1,13 @@
-"""Organisations vouch for their people: OpenID Connect, authorisation code flow with PKCE.
+"""Organisations vouch for their people: OpenID Connect, authorisation code flow with PKCE, and the ways to sign out.
 
 Of a token nothing is believed before its signature, issuer, audience, age and nonce were checked. Sources: OpenID
-Connect Core 1.0, 3.1.2 and 3.1.3.7, and Discovery 1.0; RFC 7636 (PKCE); RFC 9207 (which issuer answers).
+Connect Core 1.0, 3.1.2 and 5.3, Discovery 1.0, RP-Initiated Logout 1.0 and Back-Channel Logout 1.0; RFC 7636 (PKCE);
+RFC 9207 (which issuer answers).
 """
 
 import json
 import ssl
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -17,16 +18,15 @@ from urllib.parse import quote, urlencode
 import httpx
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import JWKRegistry, KeySet
 
 from byline.app.portal.accounts import Role, read_address
+from byline.app.portal.claims import groups, jwt_header, named, sign_in_fault, sign_out_fault
 from byline.app.portal.settings import Organisation, secure
 from byline.core import AppError
 
 # Signatures by a private key of the organisation. Never "none", and never HS256, whose key the client knows as well.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "Ed25519")
-LEEWAY = 60  # seconds that clocks may differ
-OLDEST = 10 * 60  # seconds since a token was made
 KEPT = 60 * 60  # seconds for which its settings and keys are believed to stay the same
 AWAY = 10  # seconds for which one that could not be asked is not asked again
 TIMEOUT = httpx.Timeout(10, connect=5)
@@ -71,7 +71,7 @@ class Provider:
             "response_type": "code",
             "client_id": self.organisation.client,
             "redirect_uri": back,
-            "scope": "openid email",
+            "scope": " ".join(self.organisation.scopes),
             "state": state,
             "nonce": nonce,
             "code_challenge": _b64(sha256(verifier.encode()).digest()),
@@ -94,10 +94,15 @@ class Provider:
         if "error" in answer or not answer.get("code"):
             raise self._refused("it did not sign you in")
         given = self._code(known, answer["code"], back, verifier)
-        claims = self._claims(known, given.get("id_token"), nonce)
-        if "email" not in claims and isinstance(given.get("access_token"), str):
+        claims = self._claims(given.get("id_token"), nonce)
+        if self._lacks(claims) and isinstance(given.get("access_token"), str):
             claims = self._more(known, given["access_token"], claims)
         return self._vouched(claims)
+
+    def _lacks(self, claims: Mapping[str, Any]) -> bool:
+        """Many put into the token only who somebody is, and tell the address, or the groups, when asked for them."""
+        mapped = self.organisation.groups and named(claims, self.organisation.claim) is None
+        return bool(mapped) or not {"email", "email_verified"} <= claims.keys()
 
     def _vouched(self, claims: Mapping[str, Any]) -> Vouched:
         if claims.get("email_verified") is not True:
@@ -112,8 +117,8 @@ class Provider:
 
     def _roles(self, claims: Mapping[str, Any]) -> frozenset[Role]:
         """From the mapping alone: what the token calls a role is none here unless it stands there."""
-        groups = _groups(claims, self.organisation.claim)
-        return frozenset(role for role, named in self.organisation.groups.items() if groups & named)
+        found = groups(claims, self.organisation.claim)
+        return frozenset(role for role, wanted in self.organisation.groups.items() if found & wanted)
 
     # --- tokens -------------------------------------------------------------------------------------------------
 
@@ -127,38 +132,23 @@ class Provider:
         sent |= {"client_id": client} | ({"client_secret": secret} if secret else {})
         return self._ask("POST", str(known.told["token_endpoint"]), data=sent)
 
-    def _claims(self, known: Known, token: Any, nonce: str) -> Mapping[str, Any]:
+    def _claims(self, token: Any, nonce: str) -> Mapping[str, Any]:
         """Of the ID token, checked (OpenID Connect Core, 3.1.3.7)."""
+        claims = self._signed(token)
+        organisation = self.organisation
+        fault = sign_in_fault(claims, organisation.issuer, organisation.client, nonce, self.clock())
+        if fault:
+            raise self._refused(fault)
+        return claims
+
+    def _signed(self, token: Any) -> Mapping[str, Any]:
+        """What a token says, if one of the organisation's keys signed it."""
         if not isinstance(token, str):
             raise self._refused("it sent no token")
         try:
-            claims = jwt.decode(token, self._keys_for(known, token), algorithms=list(ALGORITHMS)).claims
+            return jwt.decode(token, self._keys_for(self._read(), token), algorithms=list(ALGORITHMS)).claims
         except (JoseError, ValueError, TypeError, KeyError) as fault:
             raise self._refused("its token is not signed by one of its keys") from fault
-        fault_found = self._fault(claims, nonce)
-        if fault_found:
-            raise self._refused(fault_found)
-        return claims
-
-    def _fault(self, claims: Mapping[str, Any], nonce: str) -> str:
-        now, audience, client = self.clock(), claims.get("aud"), self.organisation.client
-        meant = audience if isinstance(audience, list) else [audience]
-        if claims.get("iss") != self.organisation.issuer:
-            return "its token is of another issuer"
-        if client not in meant or (len(meant) > 1 and claims.get("azp") != client):
-            return "its token is meant for another site"
-        if claims.get("azp", client) != client:
-            return "its token was given to another site"
-        if not _number(claims.get("exp")) or claims["exp"] <= now - LEEWAY:
-            return "its token has run out"
-        if not _number(claims.get("iat")) or not now - OLDEST - LEEWAY <= claims["iat"] <= now + LEEWAY:
-            return "its token is not of this moment"
-        if not _number(claims.get("nbf", 0)) or claims.get("nbf", 0) > now + LEEWAY:
-            return "its token is not valid yet"
-        if claims.get("nonce") != nonce:
-            return "its token is for another visit"
-        subject = claims.get("sub")
-        return "" if isinstance(subject, str) and 0 < len(subject) <= 255 else "its token names nobody"
 
     def _more(self, known: Known, access: str, claims: Mapping[str, Any]) -> Mapping[str, Any]:
         """Some keep the address out of the token and tell it when they are asked with it (Core, 5.3)."""
@@ -168,7 +158,32 @@ class Provider:
         more = self._ask("GET", address, headers={"authorization": f"Bearer {access}"})
         if more.get("sub") != claims["sub"]:
             raise self._refused("it tells of somebody else than its token")
+        if not {"email", "email_verified"} <= claims.keys():  # an address, and that it was checked, come from one hand
+            claims = {name: value for name, value in claims.items() if name not in ("email", "email_verified")}
         return {**more, **claims}
+
+    # --- signing out --------------------------------------------------------------------------------------------
+
+    def leaving(self) -> str:
+        """Where somebody signs out at the organisation as well; empty if it has no such page, or is away."""
+        try:
+            start = self._read().told.get("end_session_endpoint")
+        except AppError:
+            return ""
+        if not isinstance(start, str) or not secure(start):
+            return ""
+        return f"{start}{'&' if '?' in start else '?'}{urlencode({'client_id': self.organisation.client})}"
+
+    def left(self, token: Any) -> tuple[str, str]:
+        """Who signed out there, by the organisation's number, and the number of its word, which counts once.
+
+        Raises: AppError("organisation-refused") with what does not hold, AppError("organisation-away").
+        """
+        claims = self._signed(token)
+        fault = sign_out_fault(claims, self.organisation.issuer, self.organisation.client, self.clock())
+        if fault:
+            raise self._refused(fault)
+        return str(claims["sub"]), str(claims["jti"])
 
     # --- what it says of itself ---------------------------------------------------------------------------------
 
@@ -197,14 +212,14 @@ class Provider:
         return Known(told, self._keys(str(told["jwks_uri"])), int(self.clock()) + KEPT)
 
     def _keys(self, address: str) -> KeySet:
-        """Only public keys that sign: a shared secret in that list would be everybody's."""
+        """Only public keys that sign: a shared secret in that list would be everybody's. Kinds of keys that we do not
+        know may stand beside those that we do."""
         told = self._ask("GET", address).get("keys")
-        good = [each for each in told if isinstance(each, dict) and each.get("kty") in ("RSA", "EC", "OKP")
-                and each.get("use", "sig") == "sig"] if isinstance(told, list) else []  # fmt: skip
-        try:
-            return KeySet.import_key_set({"keys": good})
-        except (JoseError, ValueError, TypeError, KeyError) as fault:
-            raise self._away("its keys cannot be read") from fault
+        found = [_public_key(each) for each in told] if isinstance(told, list) else []
+        keys = [key for key in found if key is not None]
+        if not keys:
+            raise self._away("its keys cannot be read")
+        return KeySet(keys)
 
     def _keys_for(self, known: Known, token: str) -> KeySet:
         """An unknown key may be a new one: they are asked for once more, at most once a minute."""
@@ -254,28 +269,14 @@ class Provider:
 _ISS = "authorization_response_iss_parameter_supported"
 
 
-def jwt_header(token: str) -> Mapping[str, Any]:
-    """What a token says of itself, unproven. Raises: ValueError."""
-    text = token.partition(".")[0]
-    told = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    if not isinstance(told, dict):
-        raise ValueError("no header")
-    return told
-
-
-def _groups(claims: Mapping[str, Any], name: str) -> frozenset[str]:
-    """The claim of this name, else what lies inside others by a name with dots."""
-    value: Any = claims.get(name)
-    if value is None:
-        value = claims
-        for part in name.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-    found = [value] if isinstance(value, str) else value
-    return frozenset(each for each in found if isinstance(each, str)) if isinstance(found, list) else frozenset()
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _public_key(told: Any) -> Any:
+    """A key that signs; None if this is none, or of a kind that we do not know."""
+    if not isinstance(told, dict) or told.get("kty") not in ("RSA", "EC", "OKP") or told.get("use", "sig") != "sig":
+        return None
+    try:
+        return JWKRegistry.import_key(told)
+    except (JoseError, ValueError, TypeError, KeyError):
+        return None
 
 
 def _b64(content: bytes) -> str:

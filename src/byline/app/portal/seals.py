@@ -34,11 +34,12 @@ def unseal(portal: Portal, purpose: str, browser: str, now: datetime, sealed: st
     made_for, made_in, data = json.loads(held)
     if made_for != purpose or not compare_digest(made_in, sha256_hex(browser.encode())):
         raise _over()
-    _use_up(portal.accounts.engine, sha256_hex(sealed.encode()), int(now.timestamp()))
+    use_up(portal.accounts.engine, sha256_hex(sealed.encode()), int(now.timestamp()))
     return str(data)
 
 
-def _use_up(engine: sa.Engine, name: str, at: int) -> None:
+def use_up(engine: sa.Engine, name: str, at: int) -> None:
+    """Remember for half an hour that this was used. Raises: AppError("seal-over") if it was before."""
     try:
         with writing(engine) as connection:
             connection.execute(sa.delete(USED).where(USED.c.until <= at))

@@ -16,6 +16,8 @@ from byline.core import AppError
 
 FILE = "portal.toml"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+SCOPES = ("openid", "email")
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
@@ -35,7 +37,7 @@ class MailServer:
 @dataclass(frozen=True)
 class Organisation:
     """Who vouches for people by OpenID Connect. `domains`: the addresses that it may vouch for. `claim`: where its
-    token names groups; `groups`: which of them are which role here."""
+    token names groups; `groups`: which of them are which role here. `scopes`: what it is asked to tell."""
 
     key: str
     name: str
@@ -46,6 +48,7 @@ class Organisation:
     groups: Mapping[Role, frozenset[str]]
     secret: str = field(default="", repr=False)
     ca_file: Path | None = None
+    scopes: tuple[str, ...] = SCOPES
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ class _Reader:
 
     def organisation(self, where: str, told: Mapping[str, Any]) -> Organisation:
         self.only(where, told, {"key", "name", "issuer", "client_id", "secret_file", "secret_env", "domains", "claim",
-                                "roles", "ca_file"})  # fmt: skip
+                                "roles", "ca_file", "scopes"})  # fmt: skip
         key = self.text(where, told, "key")
         if not _KEY.fullmatch(key):
             self.faults.append(f"{where}key is a short word of small letters, digits and dashes")
@@ -138,7 +141,15 @@ class _Reader:
             self.faults.append(f"{where}domains names the mail domains that it may vouch for, at least one")
         return Organisation(key, self.text(where, told, "name"), issuer, self.text(where, told, "client_id"), domains,
                             self.text(where, told, "claim", "groups"), self.groups(where, told.get("roles", {})),
-                            self.secret(where, told, "secret", ""), self.file(where, told, "ca_file"))  # fmt: skip
+                            self.secret(where, told, "secret", ""), self.file(where, told, "ca_file"),
+                            self.scopes(where, told))  # fmt: skip
+
+    def scopes(self, where: str, told: Mapping[str, Any]) -> tuple[str, ...]:
+        """What is asked for besides who somebody is and their address (RFC 6749, 3.3: words without spaces)."""
+        more = self.texts(where, told, "scopes")
+        if not all(_SCOPE.fullmatch(each) for each in more):
+            self.faults.append(f"{where}scopes is a list of words, such as groups")
+        return SCOPES + tuple(sorted(more.difference(SCOPES)))
 
     def groups(self, where: str, told: Any) -> dict[Role, frozenset[str]]:
         known = {role.value for role in Role} - {Role.CONTRIBUTOR}

@@ -59,7 +59,9 @@ def enter(visit: Visit) -> Answer:
 def leave(visit: Visit) -> Answer:
     visit.did("signed out", visit.me.id)
     visit.portal.accounts.leave(visit.session)
-    return Onward("/", "")
+    organisations = visit.portal.settings.organisations.values()
+    key = next((each.key for each in organisations if each.name == visit.me.way), "")
+    return Onward(f"/signed-out/{key}" if key else "/", "")
 
 
 def mail_link(portal: Portal, address: str, onward: str = "") -> Path:
