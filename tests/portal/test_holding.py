@@ -4,7 +4,7 @@ import pytest
 from portal_project import ADA, BEN, DAY, TITLES, only_work, signed_in
 from tiny_project import byline
 
-from byline.app.home import check
+from byline.app.home import check, looked_at
 from byline.app.portal.accounts import Role
 from byline.core import Decision, Verdict
 from byline.gate import Disorder
@@ -89,8 +89,20 @@ def test_nobody_decides_on_a_work_of_their_own(app, river, home):
     assert answer.status_code == 409 and verdict(home, river) is Verdict.REFUSE
 
 
-def test_what_is_not_held_has_no_page_and_any_text_may_be_put_beside(officer, home, river):
-    assert officer.look(f"/office/held/{only_work(home, TITLES[1])}").status_code == 404
+def test_a_work_that_is_not_held_may_be_looked_at_and_not_be_kept_held(officer, home, river):
+    other = only_work(home, TITLES[2])
+    assert officer.look(f"/office/held?title={TITLES[2]}").headers["location"] == f"/office/held/{other}"
+    assert "No work is called" in officer.look("/office/held?title=None").text
+    before = home.registry.decision(other)
+    assert 'value="kept"' not in officer.look(f"/office/held/{other}").text
+    assert officer.fill(f"/office/held/{other}", decide="kept", because="x", by="Olga").status_code == 422
+    assert officer.fill(f"/office/held/{other}", decide="released", because="Read it", by="Olga").status_code == 303
+    assert other in looked_at(home) and home.registry.decision(other) == before
+    assert "looked at" in officer.look("/office/held").text
+    assert officer.fill(f"/office/held/{other}", decide="kept", because="x", by="Olga").status_code == 422
+
+
+def test_any_text_may_be_put_beside(officer, home, river):
     assert officer.look("/office/held/work:none").status_code == 404
     page = officer.look(f"/office/held/{river}?beside={TITLES[2]}").text
     assert home.registry.text(only_work(home, TITLES[2]))[:60] in page
@@ -118,7 +130,7 @@ def test_the_command_does_the_same(home, river):
     listed = byline("review", "--home", home.path, "--json").last
     assert [each["title"] for each in listed["waiting"]] == ["River book"] and listed["kept"] == []
     assert byline("review", "River book", "--home", home.path, "--json").last["held"]
-    none = byline("review", "A quiet book", "--release", "--because", "x", "--by", "y", "--home", home.path)
+    none = byline("review", "A quiet book", "--keep", "--because", "x", "--by", "y", "--home", home.path)
     assert none.code == 1 and "not-held" in none.err
     nobody = byline("review", river, "--release", "--because", "x", "--home", home.path)
     assert nobody.code == 1 and "no-decider" in nobody.err and verdict(home, river) is Verdict.REFUSE

@@ -40,7 +40,7 @@ def read_bookings(home: Home, path: Path) -> tuple[list[Booking], list[Problem]]
         try:
             if row["kind"] not in kinds:
                 raise ValueError(f"kind is {row['kind']!r}; the kinds are {', '.join(kinds)}")
-            booking = kinds[row["kind"]](row, date.fromisoformat(row["effective"]))
+            booking = kinds[row["kind"]](row, _day(row))
             booking.refuse_if_wrong()
             found.append(booking)
         except (ValueError, LedgerError) as fault:
@@ -76,6 +76,13 @@ def _exchange(row: Row, day: date) -> Booking:
 
 def _reserve(home: Home, row: Row, day: date) -> Booking:
     return reserve_release(home.journal.standing(_needed(row, "reference")), day, _needed(row, "because"))
+
+
+def _day(row: Row) -> date:
+    try:
+        return date.fromisoformat(row["effective"])
+    except ValueError as fault:
+        raise ValueError(f"effective is {row['effective']!r}; write the day as 2026-09-01") from fault
 
 
 def _party(row: Row) -> PartyId:

@@ -16,7 +16,7 @@ MOST = 200  # works of a list
 
 
 def review_command(
-    work: Annotated[str | None, typer.Argument(help="Title or id of a held work; none: list them.")] = None,
+    work: Annotated[str | None, typer.Argument(help="Title or id of a work; none: list those that are held.")] = None,
     release: Annotated[
         bool, typer.Option("--release", help="It may be used: it is not held for how it reads.")
     ] = False,

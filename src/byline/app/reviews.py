@@ -22,7 +22,7 @@ CANDIDATES = 40  # works among which one to compare with is looked for
 
 @dataclass(frozen=True)
 class Held:
-    """A work that waits for a person, or that one keeps held; `reviews`: what was decided of it so far."""
+    """A work, as the gate decided on it last, and what people who looked at it have decided so far."""
 
     work: Work
     decision: Decision
@@ -35,14 +35,12 @@ class Held:
 
 
 def held(home: Home, name: str) -> Held:
-    """A work that is held or was looked at before, by title or id. Raises: AppError("not-held")."""
+    """A work that the gate has decided on, by title or id: held or not. Raises: AppError("not-held")."""
     work = _work(home, name)
-    decision, reviews = home.registry.decision(work.id), home.registry.verdicts.reviews(work.id)
-    found = Held(work, decision, reviews) if decision else None
-    if found is None or not (found.open or reviews):
-        says = f"{work.title} is not held for how it reads"
-        raise AppError("not-held", says, "`byline review` lists the works that are")
-    return found
+    decision = home.registry.decision(work.id)
+    if decision is None:
+        raise AppError("not-held", f"{work.title} was never decided on", "`byline check`")
+    return Held(work, decision, home.registry.verdicts.reviews(work.id))
 
 
 def _work(home: Home, name: str) -> Work:
@@ -64,16 +62,21 @@ def waiting(home: Home, kept: bool, skip: int, most: int) -> tuple[int, list[Dec
 
 
 def review(home: Home, name: str, looked: Looked, because: str, by: str, now: datetime) -> Review:
-    """Release a work, or keep it held. Raises: AppError("not-held"), ("no-decider"), ("no-reason")."""
+    """Release a work, or keep it held. Of one that is not held it is recorded that a person has looked at it, for pay
+    that waits for that. Raises: AppError("not-held"), ("no-decider"), ("no-reason")."""
     if not by.strip():
         raise AppError("no-decider", "nobody is named who looked at it", "write your name")
     if not because.strip():
         raise AppError("no-reason", "a decision has no reason", "write why: it is kept with the decision")
     found = held(home, name)
-    rule = found.decision.rule if found.open else found.reviews[-1].rule
+    rule = found.decision.rule if found.open else next((r.rule for r in reversed(found.reviews) if r.rule), "")
+    if looked is Looked.KEPT and not rule:
+        says = f"{found.work.title} is not held for how it reads, so it cannot be kept so"
+        raise AppError("not-held", says, "`byline review` lists the works that are")
     made = Review(found.work.id, looked, rule, because.strip(), by.strip(), now, secrets.token_hex(16))
     home.registry.verdicts.add(made)
-    home.registry.save_decisions([_decided(made, found)], now.date())
+    if (decided := _decided(made, found)) != found.decision:
+        home.registry.save_decisions([decided], now.date())
     home.log.append("review", made.digest())
     return made
 
@@ -81,12 +84,12 @@ def review(home: Home, name: str, looked: Looked, because: str, by: str, now: da
 def _decided(made: Review, found: Held) -> Decision:
     """What follows for the work. Names and reasons stay in the review: decisions are read by everybody."""
     evidence = (f"review:{made.digest()}",)
-    if made.looked is Looked.RELEASED:
+    if made.looked is Looked.RELEASED and found.open:
         says = "A person has looked at it, and it is not held for how it reads."
         return Decision(made.work, Verdict.ADMIT, RELEASED, says, evidence)
-    if found.open or found.decision.rule == RELEASED:
+    if made.looked is Looked.KEPT and (found.open or found.decision.verdict is Verdict.ADMIT):
         return Decision(made.work, Verdict.REFUSE, made.rule, "A person has looked at it and keeps it held.", evidence)
-    return found.decision  # refused for another reason since: that stays as it is
+    return found.decision  # it was not held, or is refused for another reason: that stays as it is
 
 
 # --- looking at it ----------------------------------------------------------------------------------------------

@@ -13,10 +13,11 @@ from byline.app.corrections import Correction, correct_all, hand_over
 from byline.app.home import Home
 from byline.app.lookup import Library
 from byline.app.lookup_media import MediaLibrary
-from byline.app.money import Unmeasured, conservation, divide, is_measured, pay
+from byline.app.money import Details, Unmeasured, conservation, contract_dues, divide, is_measured, pay
 from byline.app.money_files import STANDARD_POLICY
 from byline.core import AppError, RevenueEvent, digest
 from byline.disclosure import entry_hash
+from byline.ledger import Contract, Policy
 
 SETTLEMENT, CORRECTION, INDEX, PERIOD = "settlement", "correction", "index", "period"
 KINDS = (SETTLEMENT, CORRECTION, INDEX, PERIOD)
@@ -32,13 +33,22 @@ def _now() -> datetime:
 # --- dividing money -------------------------------------------------------------------------------------------------
 
 
-def settlement_asked(training: str, events: Sequence[RevenueEvent], shown: str = "") -> Told:
-    """The body of a job. `shown`: the settlement that is to be booked exactly as it was shown; empty: show it."""
-    return {"training": training, "events": [event.to_json() for event in events], "shown": shown}
+def settlement_asked(
+    training: str,
+    events: Sequence[RevenueEvent],
+    shown: str = "",
+    policy: Policy | None = None,
+    contracts: Sequence[Contract] = (),
+) -> Told:
+    """The body of a job. `shown`: the settlement that is to be booked exactly as it was shown; empty: show it.
+    `policy`: one that was chosen; None: what a cooperative voted for, or the standard one."""
+    told: Told = {"training": training, "events": [event.to_json() for event in events], "shown": shown}
+    told |= {"policy": policy.to_json()} if policy else {}
+    return told | ({"contracts": [each.to_json() for each in contracts]} if contracts else {})
 
 
 def settle_job(home: Home, held: Held) -> Told:
-    """What dividing does to every account. It is booked only if it is the settlement that was shown.
+    """What dividing does to every account, and what contracts change. It is booked only if it is what was shown.
 
     Raises: AppError("shown-otherwise"), those of `divide` and `pay`.
     """
@@ -46,8 +56,9 @@ def settle_job(home: Home, held: Held) -> Told:
     events = [RevenueEvent.from_json(told) for told in asked["events"]]
     held.progress("dividing payments", 0, len(events))
     ground = Unmeasured(home, asked["training"])
-    policy = policy_for(home, asked["training"], events) or STANDARD_POLICY
-    settlement = divide(ground, events, policy)
+    policy = _policy(home, asked, events)
+    details = Details(contracts=[Contract.from_json(each) for each in asked.get("contracts", ())])
+    settlement = divide(ground, events, policy, details)
     told: Told = {
         "settlement": settlement.id,
         "currency": settlement.currency,
@@ -56,14 +67,28 @@ def settle_job(home: Home, held: Held) -> Told:
         "lambda_ppm": settlement.terms.reliability.lambda_ppm,
     }
     before = settlement.id in home.journal.settlement_ids()
+    agreed = [] if before else contract_dues(home, settlement, details.contracts)
+    told |= {"dues": [each.to_json() for each in agreed]}
     if not asked["shown"]:
         effects = [] if before else home.journal.preview(settlement)
         return told | {"posted": before, "accounts": [effect.to_json() for effect in effects]}
-    if settlement.id != asked["shown"]:
+    otherwise = not before and "dues" in asked and told["dues"] != asked["dues"]
+    if settlement.id != asked["shown"] or otherwise:
         raise AppError("shown-otherwise", "the records have changed since this was shown", "try it again, and look")
-    settled = pay(ground, events, policy, _now())
+    settled = pay(ground, events, policy, _now(), details)
     _log_head(home)
-    return told | {"posted": settled.posted, "statements": len(settled.statements)}
+    return told | {
+        "dues": [each.to_json() for each in settled.dues],
+        "posted": settled.posted,
+        "statements": len(settled.statements),
+    }
+
+
+def _policy(home: Home, asked: Mapping[str, Any], events: Sequence[RevenueEvent]) -> Policy:
+    """Raises: LedgerError("bad-policy"), those of `policy_for`."""
+    if "policy" in asked:
+        return Policy.from_json(asked["policy"])
+    return policy_for(home, asked["training"], events) or STANDARD_POLICY
 
 
 def _log_head(home: Home) -> None:

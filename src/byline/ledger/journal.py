@@ -92,6 +92,17 @@ class Journal:
 
     # --- asking before ------------------------------------------------------------------------------------------
 
+    def rehearse(self, bookings: Sequence[Booking], recorded: datetime) -> list[Booking]:
+        """Those that `book_all` would book, for they do not stand there yet. Nothing is written.
+
+        Raises: those of `book`.
+        """
+        options = {"sqlite_begin": "BEGIN IMMEDIATE"}
+        with self.engine.connect().execution_options(**options) as connection, connection.begin() as change:
+            new = [booking for booking in bookings if _book(connection, booking, recorded)]
+            change.rollback()
+        return new
+
     def preview(self, run: Settlement | Booking) -> tuple[Effect, ...]:
         """What posting the run would do to each account it touches. Nothing is written."""
         postings = list(run.postings if isinstance(run, Booking) else postings_of(run))
@@ -190,6 +201,14 @@ class Journal:
 
     def settlement_ids(self) -> list[str]:
         return [run for run in self.run_ids() if run.startswith("settlement:")]
+
+    def first_settlement(self) -> Settlement | None:
+        """The one that was posted before all others. Raises: LedgerError("settlement-altered")."""
+        query = sa.select(RUN.c.id).join_from(RUN, ENTRY, RUN.c.id == ENTRY.c.settlement)
+        query = query.where(RUN.c.id.like("settlement:%")).order_by(ENTRY.c.seq).limit(1)
+        with self.engine.connect() as connection:
+            found = connection.execute(query).scalar_one_or_none()
+        return self.settlement(found) if found else None
 
     def checkpoints(self) -> list[Checkpoint]:
         with self.engine.connect() as connection:

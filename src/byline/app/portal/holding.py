@@ -76,7 +76,11 @@ def works(visit: Visit) -> Answer:
 
 
 def show(visit: Visit) -> Answer:
-    home, kept = visit.home, visit.asked.get("kept") == "yes"
+    """`title`: another work that somebody wants to look at, found by it."""
+    home, kept, title = visit.home, visit.asked.get("kept") == "yes", visit.asked.get("title", "").strip()[:500]
+    named = home.registry.works_titled(title) if title else ()
+    if len(named) == 1:
+        return Onward(f"/office/held/{named[0].id}")
     at, total, some = pages_of(visit, EACH, lambda skip, most: waiting(home, kept, skip, most))
     home.at_hand(home.registry.works_of_ids([each.work for each in some]))
     data = {
@@ -87,13 +91,22 @@ def show(visit: Visit) -> Answer:
         "at": at,
         "pages": max(1, -(-total // EACH)),
         "total": total,
+        "title_asked": title,
+        "named": [(work.id, home.contributors(work.id)) for work in named],
     }
     return Page("office-held.html", "Held works", data)
 
 
 def _looked(visit: Visit, each: Any) -> dict[str, Any]:
-    return {"work": each.work, "title": visit.home.works[each.work].title, "looked": each.looked.value,
-            "because": each.because, "by": each.by, "at": each.at}  # fmt: skip
+    return {
+        "work": each.work,
+        "title": visit.home.works[each.work].title,
+        "looked": each.looked.value,
+        "rule": each.rule,
+        "because": each.because,
+        "by": each.by,
+        "at": each.at,
+    }
 
 
 def one(visit: Visit) -> Answer:
@@ -107,6 +120,7 @@ def one(visit: Visit) -> Answer:
         "because": found.decision.because,
         "rule": found.decision.rule,
         "open": found.open,
+        "keepable": found.open or any(each.rule for each in found.reviews),
         "reviews": found.reviews,
         "text": _read(visit, found.work, part),
         "other": other,
@@ -125,7 +139,7 @@ def _held(visit: Visit) -> Held:
     try:
         return held(visit.home, visit.named["work"])
     except AppError as fault:
-        raise AppError("no-such-page", "there is no such held work", "the list has them all") from fault
+        raise AppError("no-such-page", "there is no such work", "the list has those that are held") from fault
 
 
 def _beside(visit: Visit, work: Work, named: str) -> tuple[Work | None, bool]:

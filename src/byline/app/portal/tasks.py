@@ -1,6 +1,6 @@
 """For operators: what the queue is at, how far it is, what came of it; and booking exactly what was shown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from byline.app.api import Job, Queue
@@ -117,6 +117,8 @@ def _result(home: Home, job: Job) -> dict[str, Any] | None:
     found = job.result
     if found is None:
         return None
+    if job.kind == SETTLEMENT:
+        found = {"accounts": []} | found | {"dues": [_due(home, each) for each in found.get("dues", ())]}
     if job.kind == SETTLEMENT and not job.body["shown"]:
         posted = found["posted"] or found["settlement"] in home.journal.settlement_ids()
         return found | {"posted": posted, "tables": [tables(home, found["currency"], found["accounts"])]}
@@ -125,7 +127,13 @@ def _result(home: Home, job: Job) -> dict[str, Any] | None:
     return found
 
 
-def tables(home: Home, currency: str, accounts: list[Mapping[str, str]]) -> dict[str, Any]:
+def _due(home: Home, due: Mapping[str, Any]) -> dict[str, Any]:
+    """What a contract, or an advance that is not paid back yet, changes for a payee, in nano-units."""
+    told = {name: int(due[f"{name}_nano"]) for name in ("rebate", "top_up", "recouped")}
+    return told | {"name": home.names.get(due["party"], due["party"]), "contract": due["contract"]}
+
+
+def tables(home: Home, currency: str, accounts: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     """(whose, before, after) of payees and of the other accounts, who gets most above the others. What is owed is
     negative in the journal; people read it the other way round."""
 
@@ -164,8 +172,9 @@ def book(visit: Visit) -> Answer:
     if not told["tried"] or job.result is None:
         raise AppError("nothing-shown", "this has shown nothing that could be booked", "try it first, and look")
     shown = job.result["settlement"] if job.kind == SETTLEMENT else job.result["digest"]
+    asked = job.body | {"shown": shown} | ({"dues": job.result["dues"]} if "dues" in job.result else {})
     visit.did("asked to book what was shown", job.id)
-    return Onward(f"/operate/tasks/{queue_of(visit).ask(visit.me.id, job.kind, job.body | {'shown': shown})}")
+    return Onward(f"/operate/tasks/{queue_of(visit).ask(visit.me.id, job.kind, asked)}")
 
 
 def index(visit: Visit) -> Answer:
