@@ -129,6 +129,7 @@ OPEN_TO |= {
             ("GET", "/coop/proposals/{proposal}"),
             ("POST", "/coop/proposals/{proposal}/count"),
             ("GET", "/coop/proposals/{proposal}/box"),
+            ("POST", "/coop/proposals/{proposal}/carry-out"),
             ("GET", "/coop/{coop}/offer"),
             ("POST", "/coop/{coop}/offer"),
         ),

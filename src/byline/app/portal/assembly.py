@@ -1,5 +1,7 @@
 """For officers of a cooperative: founding it, members, what is in force, and proposals until they are counted."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -13,15 +15,15 @@ from byline.app.coop import (
     found,
     record_step,
 )
-from byline.app.coop_effects import impact
+from byline.app.coop_effects import carry_out, impact
 from byline.app.portal.accounts import Role
 from byline.app.portal.audit import account_name
 from byline.app.portal.doors import Doors
 from byline.app.portal.papers import trainings
 from byline.app.portal.visit import Answer, Download, Onward, Page, Visit
 from byline.cooperative import OTHERS, Effect, Impact, MemberClass, Offer, Proposal, Statutes, Step
-from byline.core import AppError, BylineError, PartyId, sha256_hex
-from byline.ledger import COMMISSION, COMMONS, RESERVE, Policy
+from byline.core import AppError, BylineError, PartyId, digest, sha256_hex
+from byline.ledger import COMMISSION, COMMONS, RESERVE, Move, Policy
 
 STATES = {"before": "not open yet", "open": "open", "over": "to be counted"}
 
@@ -32,6 +34,7 @@ def add(doors: Doors) -> None:
     doors.page("GET", "/coop/proposals/{proposal}", Role.COOPERATIVE)(proposal)
     doors.page("POST", "/coop/proposals/{proposal}/count", Role.COOPERATIVE)(count)
     doors.page("GET", "/coop/proposals/{proposal}/box", Role.COOPERATIVE)(box)
+    doors.page("POST", "/coop/proposals/{proposal}/carry-out", Role.COOPERATIVE)(give_out)
     doors.page("GET", "/coop/{coop}/members", Role.COOPERATIVE)(members)
     doors.page("POST", "/coop/{coop}/members", Role.COOPERATIVE)(admit)
 
@@ -209,9 +212,51 @@ def day_of(text: str) -> date:
 def proposal(visit: Visit) -> Answer:
     coop, record = proposal_of(visit)
     told = vote(coop, record, visit.now.date())
-    data = {"coop": coop.record, "vote": told, "impact": impact_told(coop, record, visit.now.date()),
-            "again": _again(coop, record) if told["counted"] else None}  # fmt: skip
+    data = {
+        "coop": coop.record,
+        "vote": told,
+        "impact": impact_told(coop, record, visit.now.date()),
+        "again": _again(coop, record) if told["counted"] else None,
+        "given": _given(coop, record, visit),
+    }
     return Page("proposal.html", record.title, data)
+
+
+def _given(coop: Coop, record: Proposal, visit: Visit) -> dict[str, Any] | None:
+    """What carrying out a vote on unclaimed money would move, and to whom; None for other votes."""
+    closing = coop.book.closing(record.id)
+    if record.effect is not Effect.UNCLAIMED or closing is None or not closing.tally.carried:
+        return None
+    try:
+        moves = carry_out(coop, record, visit.now.date(), visit.now, dry_run=True)
+    except AppError:  # the members chose that all stays as it is
+        return None
+    sums: Counter[tuple[str, str]] = Counter()
+    for move in moves:
+        for account, nano in move.legs:
+            if not account.startswith("held:unclaimed:"):
+                sums[move.currency, account] -= int(nano)
+    rows = [(_account(coop, account).removeprefix("owed to "), nano, currency)
+            for (currency, account), nano in sorted(sums.items())]  # fmt: skip
+    return {"works": len(moves), "rows": rows, "shown": _moved(moves)}
+
+
+def _moved(moves: Sequence[Move]) -> str:
+    return digest([[move.reference, [list(leg) for leg in move.legs]] for move in moves])
+
+
+def give_out(visit: Visit) -> Answer:
+    """Move unclaimed money where a vote that carried sends it, exactly as it was shown.
+
+    Raises: AppError("nothing-voted"), AppError("shown-otherwise").
+    """
+    coop, record = proposal_of(visit)
+    moves = carry_out(coop, record, visit.now.date(), visit.now, dry_run=True)
+    if _moved(moves) != visit.field("shown", 100):
+        raise AppError("shown-otherwise", "the books have changed since this was shown", "look at it again")
+    carry_out(coop, record, visit.now.date(), visit.now, dry_run=False)
+    visit.did("carried out a vote on unclaimed money", record.id)
+    return Onward(f"/coop/proposals/{record.id}")
 
 
 def _again(coop: Coop, record: Proposal) -> dict[str, Any]:

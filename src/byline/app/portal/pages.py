@@ -58,6 +58,8 @@ OPEN = {
     "bad-law-table": 422,
     "index-busy": 503,
     "bad-notice": 422,
+    "bad-number": 422,
+    "bad-statutes": 422,
     "bad-price": 422,
     "bad-payments": 422,
     "bad-use": 422,

@@ -1,5 +1,5 @@
-"""For officers of a cooperative: putting a pay rule or a licence to the vote, after everybody could see what it would
-change for whom."""
+"""For officers of a cooperative: putting a pay rule, a licence, the fate of unclaimed money or other statutes to the
+vote, after everybody could see what it would change for whom."""
 
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -11,12 +11,18 @@ from byline.app.portal.accounts import Role
 from byline.app.portal.assembly import coop_of, day_of, impact_told
 from byline.app.portal.doors import Doors
 from byline.app.portal.visit import Answer, Onward, Page, Visit
-from byline.cooperative import Effect, Proposal
+from byline.cooperative import Effect, MemberClass, Proposal
 from byline.core import PPM, AppError
 from byline.ledger import Policy, Prior, Unattributed
 
 OPTIONS = (1, 2, 3)  # of which members may rank; the first is always there
-KINDS = {"policy": Effect.POLICY, "offer": Effect.OFFER}
+KINDS = {"policy": Effect.POLICY, "offer": Effect.OFFER, "unclaimed": Effect.UNCLAIMED, "statutes": Effect.STATUTES}
+HEADS = {Effect.POLICY: "a pay rule", Effect.OFFER: "a licence", Effect.UNCLAIMED: "what becomes of unclaimed money",
+         Effect.STATUTES: "other statutes"}  # fmt: skip
+FATES = {"members": "to the members, in equal parts", "commons": "to the commons"}
+VOTES_ON = {Effect.POLICY: "a pay rule", Effect.OFFER: "a licence", Effect.UNCLAIMED: "unclaimed money",
+            Effect.STATUTES: "the statutes"}  # fmt: skip
+CLASSES = {MemberClass.PERSON: "persons", MemberClass.ESTATE: "estates", MemberClass.ORGANISATION: "organisations"}
 PRIORS = {
     Prior.EQUAL: "in equal parts, one for each work",
     Prior.LENGTH: "by the length of the works",
@@ -25,6 +31,7 @@ PRIORS = {
 RESTS = {Unattributed.COMMONS: "to the commons", Unattributed.PRIOR: "to all, as the training share"}
 USES = {"ai-train": "train a model", "ai-input": "give it to a model as input", "ai-index": "index it for a model",
         "search": "show it in a search", "ai-all": "everything that models do", "all": "everything"}  # fmt: skip
+MOST_WAITING = 200  # works whose money waits, on the form
 PAYMENTS = {"training": "for each training", "use": "for each use", "crawl": "for each visit of a crawler",
             "subscription": "by subscription", "purchase": "once", "contribution": "as a contribution",
             "attribution": "by naming the source", "free": "nothing"}  # fmt: skip
@@ -41,17 +48,36 @@ def add(doors: Doors) -> None:
 def form(visit: Visit) -> Answer:
     coop, effect, day = coop_of(visit), _effect(visit), visit.now.date()
     first, last = dates(coop, effect, None, None, day)
-    rule = coop.book.statutes(coop.record.id, day).rule(effect)
-    data = {"coop": coop.record, "kind": effect.value, "first": first.isoformat(), "last": last.isoformat(),
-            "rule": rule, "options": OPTIONS, "now": _in_force(coop, day), "priors": PRIORS, "rests": RESTS,
-            "uses": USES, "payments": PAYMENTS, "reports": REPORTS, "day": day.isoformat()}  # fmt: skip
+    statutes = coop.book.statutes(coop.record.id, day)
+    rule = statutes.rule(effect)
+    data = {
+        "coop": coop.record,
+        "kind": effect.value,
+        "head": HEADS[effect],
+        "first": first.isoformat(),
+        "last": last.isoformat(),
+        "day": day.isoformat(),
+        "rule": rule,
+        "options": OPTIONS[:1] if effect is Effect.STATUTES else OPTIONS,
+        "now": _in_force(coop, day),
+        "priors": PRIORS,
+        "rests": RESTS,
+        "uses": USES,
+        "payments": PAYMENTS,
+        "reports": REPORTS,
+        "fates": FATES,
+        "votes_on": VOTES_ON,
+        "classes": CLASSES,
+        "statutes": statutes,
+        "waiting": coop.waiting(day)[:MOST_WAITING] if effect is Effect.UNCLAIMED else [],
+    }
     return Page("propose.html", "A proposal", data)
 
 
 def _effect(visit: Visit) -> Effect:
     """Raises: AppError("no-such-page")."""
     if visit.named["kind"] not in KINDS:
-        raise AppError("no-such-page", "that cannot be proposed here", "a pay rule or a licence can")
+        raise AppError("no-such-page", "that cannot be proposed here", "the cooperative’s page has what can")
     return KINDS[visit.named["kind"]]
 
 
@@ -104,8 +130,10 @@ def _made(visit: Visit) -> tuple[Coop, Proposal]:
 
 def _documents(visit: Visit, coop: Coop, effect: Effect, title: str) -> dict[str, Any]:
     """By the names of the options. One alone has the name of the proposal."""
-    given = [n for n in OPTIONS if n == 1 or visit.field(f"name_{n}", 100)]
-    read = _policy if effect is Effect.POLICY else _offer
+    several = effect is not Effect.STATUTES
+    given = [n for n in OPTIONS if n == 1 or (several and visit.field(f"name_{n}", 100))]
+    readers = {Effect.POLICY: _policy, Effect.OFFER: _offer, Effect.UNCLAIMED: _fate, Effect.STATUTES: _statutes}
+    read = readers[effect]
     found: dict[str, Any] = {}
     for n in given:
         name = title if len(given) == 1 else visit.field(f"name_{n}", 100)
@@ -165,3 +193,53 @@ def _offer(visit: Visit, coop: Coop, n: int, of: int) -> dict[str, Any]:
         "terms": visit.field(f"terms_{n}", 500),
         "reports": [each for each in visit.form.get(f"reports_{n}", ()) if each in REPORTS],
     }
+
+
+def _fate(visit: Visit, coop: Coop, n: int, of: int) -> dict[str, Any]:
+    """Of the works that were chosen, which all options share; of none, all that wait."""
+    to, chosen = visit.field(f"to_{n}", 20), visit.form.get("works", ())
+    waiting = {one.work for one in coop.waiting(visit.now.date())}
+    with visit.at(f"to_{n}"):
+        if to not in FATES:
+            raise AppError("bad-choice", "that is none of the choices", "choose one of the list")
+    with visit.at("works"):
+        if any(work not in waiting for work in chosen):
+            raise AppError("bad-choice", "the money of one of these works does not wait", "choose from the list")
+    return {"to": to, "works": sorted(set(chosen))}
+
+
+def _statutes(visit: Visit, coop: Coop, n: int, of: int) -> dict[str, Any]:
+    """All of the statutes, as they would read."""
+    now, years, effective = coop.book.statutes(coop.record.id, visit.now.date()), 0, visit.now.date()
+    with visit.at("effective"):
+        effective = day_of(visit.field("effective", 10))
+    with visit.at("years"):
+        years = _whole(visit.field("years", 5), 1)
+    voting = [each.value for each in MemberClass if each.value in visit.form.get("voting", ())]
+    with visit.at("voting"):
+        if not voting:
+            raise AppError("bad-choice", "nobody would vote", "choose who votes")
+    told = {"version": now.version + 1, "effective": effective.isoformat(), "unclaimed_years": years, "voting": voting}
+    return told | {"rules": [_rule(visit, effect) for effect in Effect]}
+
+
+def _rule(visit: Visit, effect: Effect) -> dict[str, Any]:
+    """What a vote on one effect would need."""
+    found: dict[str, Any] = {"effect": effect.value}
+    for name, least, most in (("quorum", 1, PPM), ("majority", PPM // 2, PPM - 1)):
+        with visit.at(f"{name}_{effect.value}"):
+            found[f"{name}_ppm"] = ppm(visit.field(f"{name}_{effect.value}", 20))
+            if not least <= found[f"{name}_ppm"] <= most:
+                says = "more than nothing take part" if name == "quorum" else "a majority is half or more, and not all"
+                raise AppError("bad-share", "so nobody could ever decide, or anybody", says)
+    for name, at_least in (("notice", 0), ("open", 1)):
+        with visit.at(f"{name}_{effect.value}"):
+            found[f"{name}_days"] = _whole(visit.field(f"{name}_{effect.value}", 5), at_least)
+    return found
+
+
+def _whole(text: str, least: int) -> int:
+    """Raises: AppError("bad-number")."""
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= 1_000):
+        raise AppError("bad-number", f"“{text}” is no such number", f"write a whole number from {least} to 1,000")
+    return int(text)
