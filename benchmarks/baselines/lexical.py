@@ -12,7 +12,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from baselines.recorded import Recorded
-from byline.lookup import BM25
+from byline.lookup import BM25, TFIDF
 
 # Suffixes: N training examples, Q queries, K dimensions
 
@@ -32,9 +32,9 @@ def bm25(bench, recorded: Recorded):
 
 
 def tfidf(bench, recorded: Recorded):
-    """Cosine of words weighed by inverse document frequency; the frequencies are those of the training examples."""
-    documents_NK, queries_QK = _tfidf(bench, recorded)
-    return (queries_QK @ documents_NK.T).toarray(), 0.0
+    """The product's lexical channel: cosine of words weighed by inverse document frequency, that of the examples."""
+    index = TFIDF(dict(zip(bench.example_ids, bench.example_texts, strict=True)))
+    return np.stack([index.scores(bench.query_text(query)) for query in recorded.queries]), 0.0
 
 
 def latent(bench, recorded: Recorded):

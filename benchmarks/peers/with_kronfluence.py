@@ -7,7 +7,6 @@ score means opponent and is turned round.
 import shutil
 
 import torch
-from baselines.ekfac import sampled
 from baselines.gradients import passes
 from baselines.recorded import head_of
 from kronfluence.analyzer import Analyzer, prepare_model
@@ -29,7 +28,7 @@ class BenchTask(Task):
         read = self.bench.task.batch([self.bench.example_ids[n] for n in batch.tolist()], STEP)
         outputs = self.bench.task.outputs(model, read)
         if sample:
-            return sampled(self.bench.task, outputs, read, self.generator)
+            return self.bench.task.sampled(outputs, self.generator)
         return self.bench.task.losses(outputs, read).sum()
 
     def compute_measurement(self, batch, model):

@@ -24,10 +24,12 @@ def redundant(project, tmp_path_factory):
 
 def test_a_choice_round_trips_and_every_choice_has_its_own_digest_and_subject():
     choices = [Choice(), Choice.of("redundancy"), Choice.of("linear", "ab" * 32), Choice.of("redundancy", "ab" * 32)]
+    choices += [Choice.of("linear", "ab" * 32, words=True)]
     assert all(Choice.from_json(json.loads(json.dumps(c.to_json()))) == c for c in choices)
-    assert len({c.digest() for c in choices}) == 4 == len({c.subject for c in choices})
+    assert len({c.digest() for c in choices}) == 5 == len({c.subject for c in choices})
     assert Choice().subject == PERIOD  # attributions that were kept before there was a choice
     assert choice_of({}) == Choice()
+    assert "words" not in Choice.of("redundancy").to_json()  # digests from before there was that field stay
 
 
 @pytest.mark.parametrize("body", [lambda: How(streams=1), lambda: How(streams=-2), lambda: How("shapley").choice()])

@@ -10,12 +10,9 @@ import torch.nn.functional as F
 from baselines import ekfac, gradients, lexical, own
 from baselines.recorded import columns, load, record
 from tests.benchmarks.tiny_bench import tiny_bench
-from torch import nn
 
+from byline.attribution import EKFAC
 from byline.core import ScoreTable
-from byline.training.classifier import ClassifierTask
-from byline.training.diffusion import DiffusionTask
-from byline.training.language_model import LanguageTask
 
 # torch's own decompositions, loaded at the first forward-mode derivative of a process
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
@@ -95,90 +92,18 @@ def test_trackstar_is_a_cosine_in_the_damped_inverse_fisher(tiny):
     assert torch.allclose(found.double(), -dots / (left[:, None] * right).sqrt(), rtol=1e-3, atol=1e-5)
 
 
-def test_ekfac_is_the_damped_inverse_in_its_basis(tiny):
-    """The curvature of every layer written out as a dense matrix, and solved."""
+def test_ekfac_is_the_product_s_and_its_layers_add_up(tiny):
     bench, recorded = tiny
-    found = ekfac.layer_scores(bench, recorded)
-    layers = {name: module for name, module in recorded.model.named_modules() if isinstance(module, nn.Linear)}
-    bases = ekfac.factors(bench, recorded, layers, 0)
-    values = ekfac.eigenvalues(bench, recorded, layers, bases, 0)
-    layout = columns(recorded.model)
-    for name, layer in layers.items():
-        inputs_II, outputs_OO = (side.double() for side in bases[name])
-        turn = torch.kron(outputs_OO, inputs_II)  # of matrices laid out row by row
-        spectrum = values[name].double().flatten()
-        dense = turn @ torch.diag(spectrum + 0.1 * spectrum.mean()) @ turn.T
-        queries, rows = (
-            torch.stack([_with_bias(row, layout, name, layer) for row in part]).double()
-            for part in (recorded.queries_QP, recorded.gradients_NP)
-        )
-        expected = -queries @ torch.linalg.solve(dense, rows.T) / len(rows)
-        assert torch.allclose(found[name].double(), expected, rtol=1e-3, atol=1e-5)
+    ours = EKFAC().fit(bench.model(0), bench.task, recorded.trajectory)
+    table = ours.score({str(q): query for q, query in enumerate(recorded.queries)}, bench.measure)
     whole, part, head = (
         method(bench, recorded)[0] for method in (ekfac.with_head, ekfac.without_head, ekfac.head_alone)
     )
-    assert torch.allclose(whole, part + head, atol=1e-5) and torch.allclose(head, found["2"], atol=1e-5)
-
-
-def _with_bias(row_P, layout, name, layer):
-    weight = row_P[layout[f"{name}.weight"]].view(layer.weight.shape)
-    return torch.cat([weight, row_P[layout[f"{name}.bias"]][:, None]], 1).flatten()
-
-
-def test_ekfac_eigenvalues_are_second_moments_in_the_basis(tiny):
-    bench, recorded = tiny
-    layers = {"0": recorded.model[0], "2": recorded.model[2]}
-    bases = ekfac.factors(bench, recorded, layers, 0)
-    found = ekfac.eigenvalues(bench, recorded, layers, bases, 0)
-    slow = dict.fromkeys(layers, 0.0)
-    for value in ekfac._sampled_losses(bench, recorded, 1):
-        grads = torch.autograd.grad(value, list(recorded.model.parameters()))
-        for name, (weight, bias) in zip(layers, (grads[:2], grads[2:]), strict=True):
-            full = torch.cat([weight, bias[:, None]], 1)
-            inputs, outputs = bases[name]
-            for o in range(full.shape[0]):
-                for i in range(full.shape[1]):
-                    moment = torch.zeros_like(found[name])
-                    moment[o, i] = float(outputs[:, o] @ full @ inputs[:, i]) ** 2 / len(bench.example_ids)
-                    slow[name] = slow[name] + moment
-    for name in layers:
-        assert torch.allclose(found[name], slow[name], rtol=1e-3, atol=1e-7)
-
-
-@pytest.mark.parametrize(
-    "layer",
-    [nn.Linear(3, 4), nn.Linear(3, 4, bias=False), nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(3, 4, 3, stride=2)],
-    ids=["linear", "plain", "padded", "strided"],
-)
-def test_positions_of_a_layer_explain_its_gradient(layer):
-    torch.manual_seed(0)
-    inputs = torch.randn(2, 5, 3) if isinstance(layer, nn.Linear) else torch.randn(2, 3, 7, 7)
-    seen = {}
-    with ekfac._read({"only": layer}, lambda name, left, right: seen.update({name: right.T @ left})):
-        grads = torch.autograd.grad(layer(inputs).sin().sum(), list(layer.parameters()))
-    assert torch.allclose(seen["only"], ekfac._matrix(*grads), atol=1e-4)
-
-
-LOGITS = torch.tensor([[[0.3, -1.2, 0.8], [1.5, 0.1, -0.4]]])
-TASKS = {
-    "classifier": (ClassifierTask({}, {}), LOGITS[:, 0], (None, torch.tensor([1]))),
-    "language": (LanguageTask({}), LOGITS, torch.tensor([[0, 1, 2]])),
-    "diffusion": (DiffusionTask({}), LOGITS, (torch.zeros(1, 3), None, None)),
-}
-
-
-@pytest.mark.parametrize("kind", TASKS)
-def test_sampled_gradients_have_the_hessian_of_the_loss_as_covariance(kind):
-    task, outputs, batch = TASKS[kind]
-    shape = outputs.shape
-    hessian = torch.autograd.functional.hessian(lambda x: task.losses(x.view(shape), batch).sum(), outputs.flatten())
-    generator, outputs = torch.Generator().manual_seed(0), outputs.clone().requires_grad_()
-    total = torch.zeros_like(hessian)
-    draws = 4000
-    for _ in range(draws):
-        drawn = torch.autograd.grad(ekfac.sampled(task, outputs, batch, generator), outputs)[0].flatten()
-        total += torch.outer(drawn, drawn) / draws
-    assert torch.allclose(total, hessian, atol=0.1 * float(hessian.abs().max()))
+    place = [table.example_ids.index(example) for example in bench.example_ids]
+    assert torch.allclose(whole, torch.from_numpy(table.scores_QN[:, place].copy()), atol=1e-5)
+    assert torch.allclose(whole, part + head, atol=1e-5)
+    assert torch.allclose(head, ekfac.layer_scores(recorded)["2"]) and head.abs().max() > 0 < part.abs().max()
+    assert ekfac.with_head(bench, recorded)[1] == pytest.approx(3 + len(recorded.queries) / len(bench.example_ids))
 
 
 def test_an_example_is_its_own_proponent(tiny):

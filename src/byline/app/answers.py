@@ -11,25 +11,25 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from byline.app.carried import METHOD, channel_of, left_out_effects, period_scores
+from byline.app.attacked import refuse_unless_attacked
+from byline.app.blend import kept_weights, source_of
+from byline.app.carried import METHOD, aligned, left_out_effects, period_scores
 from byline.app.credit import NOBODY, credited_clusters, without_nobody
-from byline.app.game import How, weights_of
+from byline.app.game import How
 from byline.app.home import write_json
 from byline.app.model import Progress, Training, silent, trained_texts
 from byline.app.passages import Passage
-from byline.app.period import Carried, Hurdle, calibration_of, period_effects, period_told
+from byline.app.period import Carried, Hurdle, joined_effects, period_effects, period_told
 from byline.app.shortlist import Channels, evidence_lists, fitted_blend
 from byline.attribution import (
-    Channelled,
     GaussNewtonTransport,
     GroupScores,
     contributor_table,
     group_scores,
-    one_channel,
     share_table,
 )
 from byline.core import ExampleId, PartyId, ScoreTable, ShareTable, WorkId
-from byline.evaluation import Conformal, LeaveOut, agreement, reliability, slope
+from byline.evaluation import Channelled, Conformal, LeaveOut, agreement, reliability, slope
 from byline.lookup import Overlap, TextIndex, words
 from byline.training import (
     Job,
@@ -257,24 +257,37 @@ def _period(
     Scores are summed over the passages before anything is clipped; a period costs one query whatever its size."""
     chosen = [q for q, passage in enumerate(passages) if passage.kind == "generated"] or list(range(len(passages)))
     asked = [passages[q] for q in chosen]
-    weights = _weights(training) if how.blend else None
-    channels = channel_of(training.model()) if weights else one_channel
-    found = []
-    for resample in (None, *range(how.streams)):
-        carried = period_scores(training, asked, progress, GaussNewtonTransport(channels, resample=resample))
-        found.append(weights.mix(carried.channels) if weights else carried.total)
+    weights = _weights(training, how) if how.joins else None
+    found, channels = _carried(training, asked, weights, how.streams, progress)
     choice = how.choice(weights)
     part = float(np.mean([outside[q] for q in chosen]))
     effects = period_effects(
         training, Carried(found[0], found[1:], part, len(chosen)), clusters, hurdle, choice, progress
     )
+    effects |= joined_effects(weights, channels, clusters)
     return period_told(effects, training.home.training(training.name))
 
 
-def _weights(training: Training) -> Channelled:
-    """Raises: AppError("no-blend")."""
-    speaks_of = {"run": training.run.id, "method": METHOD}
-    return weights_of(calibration_of(speaks_of, training.home.training(training.name)))
+def _carried(
+    training: Training, asked: Sequence[Passage], weights: Channelled | None, streams: int, progress: Progress
+) -> tuple[list[ScoreTable], dict[str, ScoreTable]]:
+    """The period's scores, then the same from resampled batches; and the channels of the first, if some are joined."""
+    resamples = (None, *range(streams))
+    if weights is None:
+        walks = (GaussNewtonTransport(resample=resample) for resample in resamples)
+        return [period_scores(training, asked, progress, walk).total for walk in walks], {}
+    source, queries = source_of(training), {"period": [passage.query for passage in asked]}
+    ids = training.run.store.example_ids
+    mixed = [source.mixed(weights, queries, progress, resample) for resample in resamples]
+    return [aligned(table, ids) for table, _ in mixed], {n: aligned(t, ids) for n, t in mixed[0][1].items()}
+
+
+def _weights(training: Training, how: How) -> Channelled:
+    """Raises: AppError("no-blend"), and with the words AppError("words-not-attacked", "words-pay-attackers")."""
+    found = kept_weights(training, how.words)
+    if how.words:
+        refuse_unless_attacked(training.home.training(training.name), training.run.id, found)
+    return found
 
 
 # --- evaluate ---------------------------------------------------------------------------------------------------

@@ -21,10 +21,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from byline.app.attack_pay import Score
-from byline.app.carried import log_likelihood
+from byline.app.blend import CURVED, WORDS, source_of
+from byline.app.carried import aligned, channel_of, log_likelihood
 from byline.app.model import Progress, Training
-from byline.attribution import GaussNewtonTransport, read_trajectory
+from byline.attribution import GaussNewtonTransport, one_channel, read_trajectory
 from byline.core import Example, ScoreTable, WorkId
+from byline.evaluation import Channelled
 from byline.training import LanguageTask, Query, single_thread
 
 # Suffixes: Q queries, S spans, B rows of a batch, T tokens
@@ -53,17 +55,23 @@ class Book:
 
 
 def read_spans(
-    training: Training, queries: Mapping[str, Sequence[Query]], spans: Iterable[str], progress: Progress
+    training: Training,
+    queries: Mapping[str, Sequence[Query]],
+    spans: Iterable[str],
+    progress: Progress,
+    weights: Channelled | None = None,
 ) -> Book:
-    """One walk back through the training, for all queries and all spans. A query is a sum of outputs."""
+    """One walk back through the training, for all queries and all spans. A query is a sum of outputs. `weights`: of the
+    blend that pays; then EK-FAC and the words say of made-up spans too what they would say of recorded ones."""
     recorded = spans_by_example(training)
     known = set(recorded.values())
     made_up = [span for span in dict.fromkeys(spans) if span not in known]
     trajectory = read_trajectory(training.run.store)
     task = SpanTask(LanguageTask.of(training.corpus), {_id(n): tokens_of(training, s) for n, s in enumerate(made_up)})
+    model, onlookers = training.model(), _visits(training, len(trajectory.steps), len(made_up))
     with single_thread():
-        found = GaussNewtonTransport(onlookers=_visits(training, len(trajectory.steps), len(made_up))).score(
-            training.model(),
+        found = GaussNewtonTransport(channel_of(model) if weights else one_channel, onlookers=onlookers).score(
+            model,
             task,
             trajectory,
             queries,
@@ -71,8 +79,34 @@ def read_spans(
             lambda done, of: progress("reading the attacks beside the training", done, of),
         )
     named = recorded | {_id(n): span for n, span in enumerate(made_up)}
-    places = {named[example]: column for column, example in enumerate(found.total.example_ids)}
-    return Book(tuple(queries), places, found.total.scores_QN)
+    paying = found.total
+    if weights is not None:
+        tables = dict(found.channels) | _beside(training, weights, queries, task, paying.example_ids, named, progress)
+        paying = weights.mix(tables)
+    places = {named[example]: column for column, example in enumerate(paying.example_ids)}
+    return Book(tuple(queries), places, paying.scores_QN)
+
+
+def _beside(
+    training: Training,
+    weights: Channelled,
+    queries: Mapping[str, Sequence[Query]],
+    task: "SpanTask",
+    ids: Sequence[str],
+    named: Mapping[str, str],
+    progress: Progress,
+) -> dict[str, ScoreTable]:
+    """Scores of `ids` by the blend's other channels, as far as they are wanted. Curvature and frequencies of words are
+    those of the recorded spans."""
+    source, found = source_of(training), dict[str, ScoreTable]()
+    if CURVED in weights.channels:
+        fitted = source.ekfac(progress)
+        with single_thread():
+            found[CURVED] = fitted.score(queries, log_likelihood, progress, task=task, example_ids=ids)
+    if WORDS in weights.channels and (lexicon := source.lexicon) is not None:
+        more = {example: named[example] for example in ids if example in task.more}
+        found[WORDS] = aligned(lexicon.scores(queries, more), ids)
+    return found
 
 
 class SpanTask:

@@ -160,6 +160,7 @@ def attribute_command(
     game: Annotated[str, typer.Option(help="linear, or redundancy: works that teach the same share it.")] = "linear",
     streams: Annotated[int, typer.Option(help="Carry back so many more times, to learn what chance did.", min=0)] = 0,
     blend: Annotated[bool, typer.Option("--blend", help="Join channels by the weights that the audit fitted.")] = False,
+    words: Annotated[bool, typer.Option("--words", help="The same, likeness of words among them.")] = False,
     run: RunOption = None,
     subject: SubjectOption = None,
     to: EvidenceOption = None,
@@ -176,7 +177,7 @@ def attribute_command(
     from byline.app.period import Hurdle
     from byline.app.period_table import period_table, period_words
 
-    hurdle, how = Hurdle.of(threshold, nulls), How(game, streams, blend)
+    hurdle, how = Hurdle.of(threshold, nulls), How(game, streams, blend, words)
     how.choice()  # refused before anything is computed
     if run is not None:
         _attribute_run(run, subject, to, how, hurdle.errors, as_json)
@@ -187,8 +188,8 @@ def attribute_command(
     training = Training.open(Home.open(home, database), name)
     passages = generated_passages(training, prompt or [])
     passages += held_out_passages(training, most_recorded(training, held_out), each=1)
-    for file, words in zip(files, texts_of(files), strict=True):
-        passages += given_passages(training, words, file.name)
+    for file, given in zip(files, texts_of(files), strict=True):
+        passages += given_passages(training, given, file.name)
     with bars() as progress:
         told = attribute(training, passages, progress, hurdle, how)
     if not as_json:

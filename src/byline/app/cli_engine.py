@@ -226,15 +226,13 @@ def certificate_lines(certificate: "Certificate") -> list[str]:
 
 def joined_lines(told: dict[str, Any]) -> list[str]:
     """What an audit fitted beside its certificate, in words."""
+    from byline.app.game import blend_words
+
     lines = []
-    if "blend" in told:
-        found = told["blend"]
-        alone = ", ".join(f"{name} {r:.3f}" for name, r in zip(found["channels"], found["alone"], strict=True))
-        lines.append(
-            f"Channels alone: {alone}; added up {found['added']:.3f}; joined by fitted weights {found['held_out']:.3f} "
-            f"where not fitted: gain {found['gain']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f}), "
-            f"{found['retrainings']} retrainings."
-        )
+    for name, says in {"blend": "Channels of influence joined", "blend_words": "The same with the words"}.items():
+        if name in told:
+            lines.append(f"{says}: {blend_words(told[name])}.")
+    lines += [f"Not joined: {name}, since {why}." for name, why in told.get("without", {}).items()]
     if "rho" in told:
         lines.append(f"Effects of contributors under {told['seeds']} seeds correlate by {told['rho']:.2f}.")
     return lines

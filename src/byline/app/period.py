@@ -36,6 +36,7 @@ from byline.attribution import (
     with_floors,
 )
 from byline.core import PPB, AppError, ScoreTable, ShareTable
+from byline.evaluation import Channelled
 from byline.training import LanguageTask, Query, generate, single_thread
 
 # Suffixes: G clusters, N training examples
@@ -131,6 +132,16 @@ def credited(found: GroupScores, credits: Credits, choice: Choice, streams_G: Fl
         "stretch": credits.stretch,
         "explained": credits.explained,
     }
+
+
+def joined_effects(
+    weights: Channelled | None, channels: Mapping[str, ScoreTable], groups: Sequence[str]
+) -> dict[str, Any]:
+    """What was joined, and each channel's own sums, in the order of the groups' names; nothing if nothing was."""
+    if weights is None:
+        return {}
+    sums = {name: group_scores(table, groups).sums_G.tolist() for name, table in channels.items()}
+    return {"blend": weights.to_json(), "channels": sums}
 
 
 def _null_scores(training: Training, count: int, example_ids: Sequence[str], progress: Progress) -> ScoreTable:

@@ -6,6 +6,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from byline.app.game import blend_words
 from byline.core import PPB, WorkId, cluster_id
 
 SHOWN = 8  # works, the largest shares first
@@ -26,15 +27,24 @@ def period_table(told: Mapping[str, Any], titles: Mapping[str, str], of: str = "
 
 
 def period_words(told: Mapping[str, Any]) -> list[str]:
-    """What the two numbers are, and what the intervals are made of."""
-    return [_game_words(told["period_effects"]), f"Intervals: {told['period_intervals']}. {error_words(told)}"]
+    """What the two numbers are, what was joined, and what the intervals are made of."""
+    intervals = f"Intervals: {told['period_intervals']}. {error_words(told)}"
+    return [_game_words(told["period_effects"]), *_joined_words(told), intervals]
 
 
 def interval_words(told: Mapping[str, Any]) -> list[str]:
-    """For a page: what the intervals of the period's shares come from; nothing if the attribution did not keep it."""
+    """For a page: what was joined for the period's shares, and what their intervals come from; nothing if the
+    attribution did not keep it."""
     if "period_errors" not in told:
         return []
-    return [f"The intervals of the period's shares come from {told['period_intervals']}. {error_words(told)}"]
+    intervals = f"The intervals of the period's shares come from {told['period_intervals']}. {error_words(told)}"
+    return [*_joined_words(told), intervals]
+
+
+def _joined_words(told: Mapping[str, Any]) -> list[str]:
+    """The weights by which channels were joined; nothing if none were."""
+    kept = told["period_effects"].get("blend")
+    return [] if kept is None else [f"The shares join channels by fitted weights: {blend_words(kept)}."]
 
 
 def _game_words(effects: Mapping[str, Any]) -> str:

@@ -1,7 +1,16 @@
 """Attribution: from a query to the examples, works and contributors behind it, with the error stated."""
 
-from byline.attribution.channels import FEWEST, Channelled, fit_channels
-from byline.attribution.evidence import EVEN, Blend, Evidence, evidence, fit_blend, lexical_scores
+from byline.attribution.ekfac import EKFAC
+from byline.attribution.evidence import (
+    EVEN,
+    Blend,
+    Evidence,
+    evidence,
+    fit_blend,
+    lexical_scores,
+    nonnegative,
+    standardise,
+)
 from byline.attribution.gauss_newton import GaussNewtonTransport, Transported, one_channel
 from byline.attribution.intervals import Errors, from_half_widths, mean_table, seed_errors, spread_errors, stream_errors
 from byline.attribution.metagradient import AuditCost, Metagradient
@@ -44,14 +53,13 @@ from byline.attribution.transport import SketchTransport
 from byline.attribution.update import update_of
 
 __all__ = [
+    "EKFAC",
     "EVEN",
-    "FEWEST",
     "FOLLOWED",
     "RIDGE",
     "WIDTH",
     "AuditCost",
     "Blend",
-    "Channelled",
     "Credit",
     "Errors",
     "Evidence",
@@ -84,7 +92,6 @@ __all__ = [
     "displacements",
     "evidence",
     "fit_blend",
-    "fit_channels",
     "from_half_widths",
     "group_scores",
     "held_game",
@@ -95,6 +102,7 @@ __all__ = [
     "mass",
     "mean_table",
     "new_optimizers",
+    "nonnegative",
     "one_channel",
     "open_run",
     "open_shortlist",
@@ -110,6 +118,7 @@ __all__ = [
     "settings_as_numbers",
     "share_table",
     "spread_errors",
+    "standardise",
     "stream_errors",
     "two_numbers",
     "update_of",

@@ -14,6 +14,10 @@ class Task(Protocol):
     The loss of a step is `(weights_B * losses(outputs, batch)).sum() / denominator`: a weight of 0 takes an example out
     and leaves the denominator as it was (docs/method.md). `losses` must be convex in `outputs`, as cross-entropy is in
     logits and squared error in a prediction: Gauss-Newton products are taken through that seam.
+
+    A task may also have `sampled(outputs, generator) -> Tensor`: a scalar whose gradient in the outputs is random with
+    the Hessian of the losses as covariance, e.g. the cross-entropy of labels drawn from the outputs. EK-FAC asks for
+    it, and makes it from the losses where it is missing, which takes longer (byline.attribution.sampled).
     """
 
     def batch(self, example_ids: Sequence[str], step: int) -> Any:

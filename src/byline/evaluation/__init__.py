@@ -12,6 +12,7 @@ from byline.evaluation.certificate import (
     certify,
     share_distance,
 )
+from byline.evaluation.channels import FEWEST, Channelled, fit_channels
 from byline.evaluation.conformal import Conformal, Coverage, LeaveOutConformal, held_out_coverage
 from byline.evaluation.correlation import Interval, bootstrap_pairs, pearson, ranks, slope, spearman
 from byline.evaluation.counterfactual import Agreement, LeaveOut, agreement, predictions, reliability
@@ -20,12 +21,14 @@ from byline.evaluation.metasmoothness import Metasmoothness, SmoothnessGate, met
 from byline.evaluation.spot_check import SpotCheck, SpotPlan, spot_check
 
 __all__ = [
+    "FEWEST",
     "Agreement",
     "Bars",
     "Bucket",
     "Calibration",
     "Ceiling",
     "Certificate",
+    "Channelled",
     "Conformal",
     "Coverage",
     "DropEvidence",
@@ -46,6 +49,7 @@ __all__ = [
     "bootstrap_pairs",
     "calibrate",
     "certify",
+    "fit_channels",
     "held_out_coverage",
     "lds",
     "metasmoothness",

@@ -19,7 +19,7 @@ from byline.lookup.measured import Measured, Recall, measured
 from byline.lookup.media_folder import MediaFolder, MediaFormat, forget
 from byline.lookup.near import NearMatch, near_matches
 from byline.lookup.picture import Alignment, read_image, too_plain
-from byline.lookup.text import BM25, Overlap, TextIndex
+from byline.lookup.text import BM25, TFIDF, Overlap, TextIndex
 from byline.lookup.verbatim import Place, Verbatim, most_telling, ranked_works, telling, verbatim
 from byline.lookup.words import words
 
@@ -28,6 +28,7 @@ __all__ = [
     "PICTURES",
     "SOUNDS",
     "STANDARD",
+    "TFIDF",
     "Action",
     "Alignment",
     "AudioIndex",

@@ -51,6 +51,11 @@ class ClassifierTask:
     def losses(self, outputs: Tensor, batch: Labelled) -> Tensor:
         return F.cross_entropy(outputs, batch[1], reduction="none")
 
+    def sampled(self, outputs: Tensor, generator: torch.Generator) -> Tensor:
+        """Cross-entropy of classes that the model draws (byline.attribution.sampled)."""
+        labels_B1 = torch.multinomial(outputs.detach().softmax(1), 1, generator=generator)
+        return F.cross_entropy(outputs, labels_B1[:, 0], reduction="sum")
+
 
 def new_classifier(seed: int, *, side: int = 8, classes: int = 10, width: int = 16) -> ImageClassifier:
     """Initial weights follow from the seed; the caller's random state stays as it was."""

@@ -98,6 +98,12 @@ class DiffusionTask:
         times = EDGE + (1 - 2 * EDGE) * (torch.arange(self.draws) + offsets) / self.draws
         return times, torch.randn(self.draws, pixels, generator=generator)
 
+    def sampled(self, outputs: Tensor, generator: torch.Generator) -> Tensor:
+        """Its gradient is noise with the Hessian of a mean squared error as variance (byline.attribution.sampled)."""
+        noise = torch.randn(outputs.shape, generator=generator)
+        value: Tensor = (outputs * noise).sum() * (2 / outputs[0].numel()) ** 0.5
+        return value
+
 
 def add_noise(images: Tensor, times: Tensor, noise: Tensor) -> Tensor:
     """cos(pi t / 2) image + sin(pi t / 2) noise: (..., P); `times` lacks the last dimension."""

@@ -48,6 +48,14 @@ class LanguageTask:
     def losses(self, outputs: Tensor, batch: Tensor) -> Tensor:
         return -_log_likelihood(outputs, batch[:, 1:]).mean(1)
 
+    def sampled(self, outputs: Tensor, generator: torch.Generator) -> Tensor:
+        """Cross-entropy of tokens that the model draws (byline.attribution.sampled). Of a mean over T tokens each
+        token's gradient has 1 / T of its variance, not 1 / T^2."""
+        logits_RV = outputs.flatten(0, 1)
+        labels_R1 = torch.multinomial(logits_RV.detach().softmax(1), 1, generator=generator)
+        value: Tensor = F.cross_entropy(logits_RV, labels_R1[:, 0], reduction="sum") / outputs.shape[1] ** 0.5
+        return value
+
 
 def new_model(recipe: Recipe) -> nn.Module:
     torch.manual_seed(recipe.seed)

@@ -23,15 +23,16 @@ from byline.app.engine.bank import Retrained, values
 from byline.app.engine.case import WHOLE, Case, Queries, check_whole
 from byline.app.engine.cost import ALONE, LEFT_OUT, SUBSETS, TOGETHER
 from byline.app.engine.evidence import Effects, calibration, intervals, share_columns
-from byline.app.engine.joined import blend, seed_reliability
+from byline.app.engine.joined import blends, seed_reliability
 from byline.app.engine.joined import told as joined
 from byline.app.engine.period import PERIOD, queries_of
 from byline.app.home import read_json, write_json
 from byline.app.model import Progress, silent
 from byline.attribution import Metagradient, Task, Trajectory, Transported, retrainer, visited
-from byline.core import AppError, ScoreTable, digest
+from byline.core import AppError, AttributionError, ScoreTable, digest
 from byline.evaluation import (
     Certificate,
+    Channelled,
     DropEvidence,
     Evidence,
     LocoEvidence,
@@ -176,19 +177,29 @@ class _Audit:
         return DropEvidence(left_out, engine_QM, audit_QM, actual_QM[None])
 
     def _joined(self, drop: float, method: str, outcomes: Mapping[str, Retrained]) -> dict[str, Any]:
-        """The blend of the paying method's channels, and the reliability between seeds, as far as they were asked."""
-        subsets, found, rho = self._subsets(drop), None, None
-        tables = self._channels() if self.case.channels is not None and method == METHOD else {}
-        if tables:
+        """Blends of the paying method's channels and of those beside it, and the reliability between seeds, as far as
+        they were asked."""
+        subsets, rho = self._subsets(drop), None
+        found: dict[str, Channelled] = {}
+        without: dict[str, str] = {}
+        if self.case.channels is not None and method == METHOD:
+            tables, without = self._channels()
             whole_Q1 = self._of_queries(values([outcomes[WHOLE]])).T
             without_QP = self._of_queries(values([outcomes[key] for key in subsets])).T
-            found = blend(tables, list(subsets.values()), whole_Q1 - without_QP)
+            found = blends(tables, list(subsets.values()), whole_Q1 - without_QP, len(self.case.outputs))
         if self.dials.seeds:
             rho = seed_reliability(self.case, outcomes, self.dials.seeds, self.progress)
-        return joined(found, rho, self.dials.seeds)
+        return joined(found, rho, self.dials.seeds, without)
 
-    def _channels(self) -> dict[str, ScoreTable]:
-        return {name: self._kept(f"{METHOD}/{name}") for name in (HEAD, BODY)}
+    def _channels(self) -> tuple[dict[str, ScoreTable], dict[str, str]]:
+        """Scores of every channel; and which could not be had, and why."""
+        tables, without = {name: self._kept(f"{METHOD}/{name}") for name in (HEAD, BODY)}, {}
+        for name, make in self.case.beside.items():
+            try:
+                tables[name] = self.scores(name, lambda queries, make=make: make(queries, self.progress))  # type: ignore[misc]
+            except AttributionError as fault:
+                without[name] = fault.message
+        return tables, without
 
     def _effects(self, engine: ScoreTable, outcomes: Mapping[str, Retrained]) -> Effects:
         left_out = self.case.contributors

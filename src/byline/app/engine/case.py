@@ -1,18 +1,20 @@
 """What an audit works on: a recorded run, the outputs that are asked about, and whom to leave out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from byline.app.answers import examples_of
+from byline.app.blend import CURVED, WORDS, Source, lexicon_of
 from byline.app.carried import channel_of, log_likelihood
 from byline.app.engine.bank import Bank, Retrained, pooled
 from byline.app.engine.period import outputs_of
 from byline.app.home import read_kept
-from byline.app.model import Training
+from byline.app.model import Progress, Training
 from byline.app.passages import most_recorded
 from byline.attribution import GaussNewtonTransport, Task, Trajectory, read_trajectory
 from byline.core import AppError, ScoreTable, digest
@@ -27,8 +29,8 @@ class Case:
     """`weights`: SHA-256 (hex) of those that the recorded run ended with. `measure` sums over the outputs it is given.
     `contributors`: ids of the examples of each that is to be left out, by key of the bank; `names` of them. `credits`:
     line of credit of every example. `engine`: the method that pays; `scorers`: methods that can be asked for scores;
-    `channels` of the transport, told apart. `under`: retrainings in another order, by its seed; None where the run
-    cannot be trained in another one."""
+    `channels` of the transport, told apart; `beside` it, other channels that may be joined with them. `under`:
+    retrainings in another order, by its seed; None where the run cannot be trained in another one."""
 
     run: str
     weights: str
@@ -47,6 +49,7 @@ class Case:
     seeds: tuple[int, ...] = ()
     channels: Callable[[Queries], Mapping[str, ScoreTable]] | None = None
     under: Callable[[int], Bank] | None = None
+    beside: Mapping[str, Callable[[Queries, Progress], ScoreTable]] = field(default_factory=dict)
 
 
 def carried(
@@ -65,6 +68,19 @@ def channelled(
     if len({transport.channels(name) for name, _ in model.named_parameters()}) < 2:
         return None
     return lambda queries: transport.score(model, task, trajectory, queries, measure).channels
+
+
+def beside(source: Source) -> dict[str, Callable[[Queries, Progress], ScoreTable]]:
+    """EK-FAC, and the words where examples and outputs have texts."""
+    fitted = lru_cache(maxsize=1)(source.ekfac)  # factors once for all queries
+
+    def curved(queries: Queries, progress: Progress) -> ScoreTable:
+        return fitted(progress).score(queries, source.measure, progress)
+
+    found: dict[str, Callable[[Queries, Progress], ScoreTable]] = {CURVED: curved}
+    if (lexicon := source.lexicon) is not None:
+        found[WORDS] = lambda queries, progress: lexicon.scores(queries)
+    return found
 
 
 def training_case(training: Training, contributors: int) -> Case:
@@ -102,6 +118,7 @@ def training_case(training: Training, contributors: int) -> Case:
         seeds=(training.recipe.seed,),
         channels=channelled(model, task, trajectory, log_likelihood),
         under=lambda seed: Bank(kept / f"bank-{seed}.jsonl", pooled(folder, tuple(outputs.values()), seed)),
+        beside=beside(Source(model, task, trajectory, log_likelihood, lexicon_of(training))),
     )
 
 

@@ -1,8 +1,8 @@
 """What an audit fits and keeps beside its certificate: a blend of channels, and how far another seed moves effects.
 
-Both go into calibration.json, for `byline attribute --blend` and for the errors of shares. The channels of the blend
-that may divide money are those of the transport: its last layer and the rest. Words never are: whoever writes them
-chooses them.
+Both go into calibration.json, for `byline attribute --blend` and for the errors of shares. Two blends are fitted: of
+the channels of influence (the transport's last layer, its rest, EK-FAC), and of these and the words. Words divide money
+only after attacks: whoever writes them chooses them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from byline.app.blend import PLAIN, WORDS
 from byline.app.engine.bank import Retrained, values
 from byline.app.engine.case import WHOLE, Case
+from byline.app.engine.period import PERIOD
 from byline.app.model import Progress
-from byline.attribution import FEWEST, Channelled, fit_channels
 from byline.core import AppError, ScoreTable
-from byline.evaluation import pearson
+from byline.evaluation import FEWEST, Channelled, fit_channels, pearson
 
 # Suffixes: Q queries, O outputs, N training examples, P retrainings, C contributors, R seeds
 
@@ -25,12 +26,32 @@ Floats = npt.NDArray[np.float64]
 LEAST = 0.01  # of the reliability between seeds: below it nothing but the seed is seen
 
 
-def blend(channels: Mapping[str, ScoreTable], left_out: Sequence[frozenset[str]], lost_QP: Floats) -> Channelled | None:
-    """Weights of the channels by what retrainings without random subsets lost; None if they are too few."""
-    if len(left_out) < FEWEST:
-        return None
-    predicted = {name: _lost(table, left_out) for name, table in channels.items()}
-    return fit_channels(predicted, lost_QP)
+def blends(
+    channels: Mapping[str, ScoreTable], left_out: Sequence[frozenset[str]], lost_QP: Floats, outputs: int
+) -> dict[str, Channelled]:
+    """Weights of the channels by what retrainings without random subsets lost, without the words ("blend") and with
+    them ("blend_words"). The period is taken apart from the outputs that were asked alone (`apart`): weights must not
+    be judged on what they were fitted to. Nothing if retrainings or outputs are too few. `outputs` of the period."""
+    parts_RQ = apart(next(iter(channels.values())).query_ids, outputs)
+    if len(left_out) < FEWEST or len(parts_RQ) < 2:
+        return {}
+    predicted = {name: parts_RQ @ _lost(table, left_out) for name, table in channels.items()}
+    influence = {name: rows for name, rows in predicted.items() if name != WORDS}
+    found = {"blend": fit_channels(influence, parts_RQ @ lost_QP, PLAIN)}
+    if WORDS in predicted:
+        found["blend_words"] = fit_channels(predicted, parts_RQ @ lost_QP, PLAIN)
+    return found
+
+
+def apart(query_ids: Sequence[str], outputs: int) -> Floats:
+    """parts_RQ: queries that have no output in common, as sums of those that were asked. The period is the sum of all
+    outputs: what is left of it without those asked alone is one more query, if anything is left."""
+    parts_QQ = np.eye(len(query_ids))
+    if PERIOD not in query_ids:
+        return parts_QQ
+    row = list(query_ids).index(PERIOD)
+    parts_QQ[row] = np.where(np.arange(len(query_ids)) == row, 1.0, -1.0)
+    return parts_QQ if outputs > len(query_ids) - 1 else np.delete(parts_QQ, row, axis=0)
 
 
 def _lost(table: ScoreTable, left_out: Sequence[frozenset[str]]) -> Floats:
@@ -52,7 +73,10 @@ def seed_reliability(case: Case, known: Mapping[str, Retrained], seeds: int, pro
     return max(LEAST, float(np.mean(found)))
 
 
-def told(found: Channelled | None, rho: float | None, seeds: int) -> dict[str, Any]:
-    """For calibration.json."""
-    blended = {} if found is None else {"blend": found.to_json()}
+def told(
+    found: Mapping[str, Channelled], rho: float | None, seeds: int, without: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """For calibration.json. `without`: channels that could not be scored, and why."""
+    blended: dict[str, Any] = {name: each.to_json() for name, each in found.items()}
+    blended |= {"without": dict(without)} if without else {}
     return blended | ({} if rho is None else {"rho": rho, "seeds": seeds + 1})

@@ -18,9 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from byline.app.answers import coverage
+from byline.app.blend import Lexicon, Source
 from byline.app.carried import METHOD
 from byline.app.engine.bank import Bank, Retrained
-from byline.app.engine.case import WHOLE, Case, carried, channelled, check_whole
+from byline.app.engine.case import WHOLE, Case, beside, carried, channelled, check_whole
 from byline.app.engine.period import PERIOD
 from byline.app.home import write_json
 from byline.app.model import Progress, silent
@@ -120,7 +121,15 @@ def run_case(path: Path, subject: Subject, kept: Path, contributors: int) -> Cas
         bank=Bank(folder / "bank.jsonl", replayed(model, subject.task, trajectory, subject)),
         folder=folder,
         channels=channelled(model, subject.task, trajectory, measure),
+        beside=beside(Source(model, subject.task, trajectory, measure, _lexicon(subject, trajectory))),
     )
+
+
+def _lexicon(subject: Subject, trajectory: Trajectory) -> Lexicon | None:
+    """None for a subject that says nothing in words."""
+    if subject.says is None or not subject.texts:
+        return None
+    return Lexicon({example: subject.texts.get(example, "") for example in visited(trajectory)}, subject.says)
 
 
 def _recorded(subject: Subject, trajectory: Trajectory) -> dict[str, frozenset[str]]:

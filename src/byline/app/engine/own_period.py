@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from byline.app.carried import METHOD, channel_of
+from byline.app.blend import Queries, Source
+from byline.app.carried import METHOD
 from byline.app.engine.case import Case
 from byline.app.engine.period import PERIOD
 from byline.app.game import Credits, How, credits_of, weights_of
 from byline.app.home import write_json
 from byline.app.model import Progress, silent
-from byline.app.period import calibration_of, credited, period_told, stream_spread
-from byline.attribution import Channelled, GaussNewtonTransport, group_scores, one_channel, open_run
-from byline.core import ScoreTable
+from byline.app.period import calibration_of, credited, joined_effects, period_told, stream_spread
+from byline.attribution import GaussNewtonTransport, group_scores, open_run
+from byline.core import AppError, ScoreTable
+from byline.evaluation import Channelled
 
 # Suffixes: N training examples, C contributors
 
@@ -33,10 +35,13 @@ def attribute_run(
     """Share and uniqueness of every contributor in the sum of the queries. Kept as attribution.json in `folder`.
 
     What the model knew before recording began is not measured here, so all of it is divided (`outside` is 0).
-    Raises: AppError("no-blend"), AttributionError.
+    Raises: AppError("no-blend", "words-not-attacked"), AttributionError.
     """
-    weights = weights_of(calibration_of({"run": case.run, "method": METHOD}, folder)) if how.blend else None
-    tables = [_scores(case, weights, resample, progress) for resample in (None, *range(how.streams))]
+    if how.words:
+        says = "a run of your own cannot be attacked, so nothing is known of what words would pay whoever writes them"
+        raise AppError("words-not-attacked", says, "leave --words out; the audit shows the words' channel alone")
+    weights = weights_of(calibration_of({"run": case.run, "method": METHOD}, folder)) if how.joins else None
+    tables, channels = _carried(case, weights, how.streams, progress)
     names = [case.credits[example] for example in tables[0].example_ids]
     found, choice = group_scores(tables[0], names), how.choice(weights)
     examples = group_scores(tables[0], tables[0].example_ids)
@@ -45,22 +50,34 @@ def attribute_run(
         found, _summed(each, examples.names, case, found.names), choice, stream_spread(tables[1:], names)
     )
     effects |= {"noise_from": "the spread of single examples", "threshold": threshold, "outside": 0.0}
+    effects |= joined_effects(weights, channels, names)
     told = {"run": case.run, "queries": list(case.outputs)} | period_told(effects, folder)
     write_json(folder / "attribution.json", told)
     return told
 
 
-def _scores(case: Case, weights: Channelled | None, resample: int | None, progress: Progress) -> ScoreTable:
-    channels = channel_of(case.model) if weights else one_channel
-    found = GaussNewtonTransport(channels, resample=resample).score(
-        case.model,
-        case.task,
-        case.trajectory,
-        {PERIOD: tuple(case.outputs.values())},
-        case.measure,
+def _carried(
+    case: Case, weights: Channelled | None, streams: int, progress: Progress
+) -> tuple[list[ScoreTable], dict[str, ScoreTable]]:
+    """Scores of the sum of the queries, then the same from resampled batches; and the channels, if some are joined."""
+    source = Source(case.model, case.task, case.trajectory, case.measure)
+    queries = {PERIOD: tuple(case.outputs.values())}
+    if weights is None:
+        return [_plain(source, queries, resample, progress) for resample in (None, *range(streams))], {}
+    mixed = [source.mixed(weights, queries, progress, resample) for resample in (None, *range(streams))]
+    return [table for table, _ in mixed], mixed[0][1]
+
+
+def _plain(source: Source, queries: Queries, resample: int | None, progress: Progress) -> ScoreTable:
+    found = GaussNewtonTransport(resample=resample).score(
+        source.model,
+        source.task,
+        source.trajectory,
+        queries,
+        source.measure,
         lambda done, of: progress("carrying the period back through training", done, of),
     )
-    return weights.mix(found.channels) if weights else found.total
+    return found.total
 
 
 def _summed(each: Credits, examples: Sequence[str], case: Case, names: Sequence[str]) -> Credits:
