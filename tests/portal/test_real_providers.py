@@ -203,3 +203,87 @@ def code_of(node, page, visit=""):
     if not visit:
         node.answer(page, "ada")
     return parse_qs(urlsplit(seen[-1]).query)["code"][0]
+
+
+# --- Canaille -----------------------------------------------------------------------------------------------------
+
+CANAILLE = """
+SECRET_KEY = "of no use outside this test"
+SERVER_NAME = "127.0.0.1:{port}"
+PREFERRED_URL_SCHEME = "http"
+[CANAILLE]
+DATABASE = "sql"
+JAVASCRIPT = false
+[CANAILLE_SQL]
+DATABASE_URI = "sqlite:///{folder}/canaille.db"
+[CANAILLE_OIDC]
+"""
+PASSWORD = "correct horse 1"
+
+
+class Canaille:
+    def __init__(self, program, folder, port):
+        self.program, self.folder, self.issuer = program, folder, f"http://127.0.0.1:{port}"
+        (folder / "canaille.toml").write_text(CANAILLE.format(port=port, folder=folder))
+        self.environment = {"CANAILLE_CONFIG": str(folder / "canaille.toml")}
+
+    def do(self, *words):
+        environment = {**os.environ, **self.environment}
+        done = subprocess.run([self.program, *words], env=environment, capture_output=True, text=True, check=True)
+        return json.loads(done.stdout.splitlines()[-1]) if words[0] == "create" else None
+
+    def people(self, back):
+        self.do("install")
+        name = ["--family-name", "Moore", "--password", PASSWORD]
+        ada = self.do("create", "user", "--user-name", "ada", "--emails", "ada@pub.example", *name)
+        self.do("create", "user", "--user-name", "dov", "--emails", "dov@pub.example", *name)
+        self.do("create", "group", "--display-name", "numbers", "--members", ada["id"])
+        terms = ["--client-secret", SECRET, "--client-name", "Byline", "--redirect-uris", back]
+        terms += ["--response-types", "code", "--grant-types", "authorization_code"]
+        terms += ["--token-endpoint-auth-method", "client_secret_basic"]
+        terms += [word for scope in ("openid", "email", "groups") for word in ("--scope", scope)]
+        made = self.do("create", "client", "--client-id", "byline", *terms)
+        self.do("set", "client", made["id"], "--audience", made["id"])  # without it, its tokens are for nobody
+
+
+@pytest.fixture(params=["assigns_addresses = true", ""])
+def canaille(request, made, tmp_path):
+    """Our portal and Canaille, which never says whether it has checked an address."""
+    program = os.environ.get("BYLINE_CANAILLE") or shutil.which("canaille")
+    if not program:
+        pytest.skip("needs Canaille: pip install 'canaille[front,oidc,sqlite,server]==0.3.6' in an environment of its "
+                    "own, and BYLINE_CANAILLE=its program")  # fmt: skip
+    port = free_port()
+    theirs = Canaille(program, tmp_path, port)
+    with portal(made, tmp_path, theirs.issuer, f'scopes = ["groups"]\n{request.param}') as app:
+        theirs.people(f"{app.state.portal.site}/sign-in/from/north")
+        command = [program, "run", "--bind", f"127.0.0.1:{port}"]
+        with running(command, f"{theirs.issuer}/.well-known/openid-configuration", tmp_path, **theirs.environment):
+            yield app, bool(request.param)
+
+
+def by_canaille(app, page, name, onward="/me"):
+    page.goto(f"{app.state.portal.site}{onward}")
+    page.get_by_role("link", name="Sign in with Northern Press").click()
+    page.locator("input[name=login]").fill(name)
+    page.get_by_role("button", name="Continue").click()
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Accept").click()
+
+
+def test_canaille_in_if_the_operator_says_that_it_gives_the_addresses_and_out(canaille, page):
+    app, assigned = canaille
+    site = app.state.portal.site
+    by_canaille(app, page, "ada", "/audit")
+    if not assigned:
+        assert "has not checked that the e-mail address is yours" in page.inner_text("main")
+        assert app.state.portal.accounts.people() == []
+        return
+    assert page.url == f"{site}/audit" and "ada@pub.example" in page.inner_text("footer")
+    page.get_by_role("button", name="Sign out").click()
+    assert page.url == f"{site}/signed-out/north"
+    page.get_by_role("link", name="Sign out of Northern Press").click()
+    page.get_by_role("button", name="Logout", exact=False).first.click()
+    by_canaille(app, page, "dov")
+    assert page.url == f"{site}/me" and page.goto(f"{site}/audit").status == 403

@@ -115,6 +115,31 @@ def test_an_address_of_the_token_is_not_checked_by_what_userinfo_says_of_another
     assert [each.email for each in app.state.portal.accounts.people()] == ["ada@pub.example"]
 
 
+def test_an_address_that_nobody_checked_is_taken_only_from_who_gave_it(home, clock, north):
+    """Some providers never say `email_verified`. The operator may say that they give the addresses themselves."""
+    text = SETTINGS.format(issuer=north.issuer).replace("secret_file", "# ")
+    north.secret, north.claims = "", {"email_verified": None}
+    for line, status in (("", 403), ("assigns_addresses = false", 403), ("assigns_addresses = true", 303)):
+        (home.path / "portal.toml").write_text(text.replace("claim =", f"{line}\nclaim ="))
+        assert come(create_app(home, SITE, clock))[1].status_code == status
+    assigned = create_app(home, SITE, clock)
+    for north.claims, north.more in (
+        ({"email_verified": False}, {}),
+        ({"email_verified": None}, {"email": "ada@pub.example", "email_verified": False}),
+        ({"email_verified": "true"}, {}),
+        ({"email_verified": None, "email": "ada@evil.example"}, {}),
+    ):
+        assert come(assigned)[1].status_code == 403
+    (home.path / "portal.toml").write_text(text.replace("claim =", 'assigns_addresses = "yes"\nclaim ='))
+    with pytest.raises(AppError, match="true or false"):
+        read_settings(home.path, {})
+
+
+def test_that_an_address_was_checked_is_no_word_on_another(app, north):
+    north.claims, north.more = {"email_verified": None}, {"email_verified": True}
+    assert "has not checked" in sentence(come(app)[1])
+
+
 def test_keys_of_kinds_that_we_do_not_know_stand_beside_those_that_we_do(app, north):
     class Odd:
         kid = "odd"

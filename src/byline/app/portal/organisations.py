@@ -105,7 +105,8 @@ class Provider:
         return bool(mapped) or not {"email", "email_verified"} <= claims.keys()
 
     def _vouched(self, claims: Mapping[str, Any]) -> Vouched:
-        if claims.get("email_verified") is not True:
+        checked = claims.get("email_verified")
+        if checked is not True and not (checked is None and self.organisation.assigns):
             raise self._refused("it has not checked that the e-mail address is yours")
         try:
             email = read_address(str(claims.get("email", "")))
@@ -158,9 +159,7 @@ class Provider:
         more = self._ask("GET", address, headers={"authorization": f"Bearer {access}"})
         if more.get("sub") != claims["sub"]:
             raise self._refused("it tells of somebody else than its token")
-        if not {"email", "email_verified"} <= claims.keys():  # an address, and that it was checked, come from one hand
-            claims = {name: value for name, value in claims.items() if name not in ("email", "email_verified")}
-        return {**more, **claims}
+        return _joined(claims, more)
 
     # --- signing out --------------------------------------------------------------------------------------------
 
@@ -267,6 +266,17 @@ class Provider:
 
 
 _ISS = "authorization_response_iss_parameter_supported"
+
+
+def _joined(claims: Mapping[str, Any], more: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the token says goes before what userinfo does, but an address, and that it was checked, come from one hand:
+    userinfo's "checked" is no word on the token's address."""
+    pair = {"email", "email_verified"}
+    if pair <= claims.keys():
+        return {**more, **claims}
+    less = claims if "email" in more else more
+    rest = {name: value for name, value in less.items() if name not in pair}
+    return {**more, **rest} if less is claims else {**rest, **claims}
 
 
 def _public_key(told: Any) -> Any:

@@ -49,6 +49,7 @@ class Organisation:
     secret: str = field(default="", repr=False)
     ca_file: Path | None = None
     scopes: tuple[str, ...] = SCOPES
+    assigns: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class _Reader:
 
     def organisation(self, where: str, told: Mapping[str, Any]) -> Organisation:
         self.only(where, told, {"key", "name", "issuer", "client_id", "secret_file", "secret_env", "domains", "claim",
-                                "roles", "ca_file", "scopes"})  # fmt: skip
+                                "roles", "ca_file", "scopes", "assigns_addresses"})  # fmt: skip
         key = self.text(where, told, "key")
         if not _KEY.fullmatch(key):
             self.faults.append(f"{where}key is a short word of small letters, digits and dashes")
@@ -142,7 +143,7 @@ class _Reader:
         return Organisation(key, self.text(where, told, "name"), issuer, self.text(where, told, "client_id"), domains,
                             self.text(where, told, "claim", "groups"), self.groups(where, told.get("roles", {})),
                             self.secret(where, told, "secret", ""), self.file(where, told, "ca_file"),
-                            self.scopes(where, told))  # fmt: skip
+                            self.scopes(where, told), self.flag(where, told, "assigns_addresses"))  # fmt: skip
 
     def scopes(self, where: str, told: Mapping[str, Any]) -> tuple[str, ...]:
         """What is asked for besides who somebody is and their address (RFC 6749, 3.3: words without spaces)."""
@@ -180,6 +181,12 @@ class _Reader:
             return frozenset(value)
         self.faults.append(f"{where}{name} is a list of texts")
         return frozenset()
+
+    def flag(self, where: str, told: Mapping[str, Any], name: str) -> bool:
+        value = told.get(name, False)
+        if not isinstance(value, bool):
+            self.faults.append(f"{where}{name} is true or false")
+        return value is True
 
     def file(self, where: str, told: Mapping[str, Any], name: str) -> Path | None:
         text = self.text(where, told, name, "")
