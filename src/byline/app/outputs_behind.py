@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from byline.app.home import Home
+from byline.app.uniqueness import Both, both_numbers
 from byline.core import CoreError, PartyId, ShareTable
 from byline.ledger import Basis, Movement, PayeeAccounts, payable
 
@@ -23,7 +24,7 @@ class Behind:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        self.numbers: dict[str, dict[str, dict[str, Any]]] = {}  # digest -> cluster -> share, uniqueness, errors
+        self.numbers: dict[str, dict[str, Both]] = {}  # digest -> cluster -> share and uniqueness, if they differ
 
     @cached_property
     def attributions(self) -> dict[str, list[dict[str, Any]]]:
@@ -35,7 +36,7 @@ class Behind:
                 shares = ShareTable.from_json(told["period"])  # a settlement keeps its shares in order
                 digest = replace(shares, lines=tuple(sorted(shares.lines, key=lambda line: line.id))).digest()
                 generated = [each for each in told["passages"] if each["kind"] == "generated"]
-                self.numbers[digest] = {row["id"]: row for row in told.get("period_numbers", [])}
+                self.numbers[digest] = both_numbers(told)
             except (OSError, ValueError, LookupError, TypeError, CoreError):
                 continue  # damaged or of an older form: then there is no evidence to show, and the statement says so
             found[digest] = generated or told["passages"]
@@ -76,9 +77,8 @@ class Behind:
                 if passage["work"] == work:
                     one = {"passage": passage["example"], "text": passage["text"][:400], "output": output["id"]}
                     found.setdefault(passage["example"], one)
-        row = self.numbers.get(digest, {}).get(cluster)
-        both = {"share_ppb": row["ppb"], "unique_ppb": row["unique_ppb"]} if row else {}
-        return both | {
+        both = self.numbers.get(digest, {}).get(cluster)
+        return ({"share_ppb": both.share_ppb, "unique_ppb": both.unique_ppb} if both else {}) | {
             "work": work,
             "helped": sum(bool(share["ppb"]) for _, share in shares),
             "outputs": [

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 
 from byline.app.corpus import CITATION
-from byline.app.home import Home, read_kept
+from byline.app.home import Home, cluster_of, read_kept
 from byline.app.model import Training
 from byline.app.money import verify, verify_altered
 from byline.app.period_table import interval_words
-from byline.core import PPB, PPM, PartyId, Verdict, WorkId
+from byline.app.uniqueness import both_numbers
+from byline.core import PPB, PPM, PartyId, Verdict, WorkId, cluster_id
 from byline.gate import prove_absence, verify_absence
 from byline.ledger import COMMISSION, COMMONS, RESERVE, Basis, Line, Settlement, amount_text, payable
 
 NOTICE = "All these works are in the public domain: the amounts show how pay would be computed, and nothing is due."
+TOGETHER = 20  # works of the period that are shown
 LIMITS = (
     "Scores are first-order estimates from the recorded run. How far they can be trusted is what lambda says, and it "
     "was measured on a few contributors with much data; for others it may be lower.",
@@ -50,6 +52,7 @@ def report_data(training: Training, made: dict[str, Any]) -> dict[str, Any]:
         "corpus": _corpus(training),
         "training": _training(kept["training"]),
         "passages": [passage_data(training, passage, evidence) for passage in kept["attribution"]["passages"]],
+        "together": together(training, kept["attribution"]),
         "check": _check(kept["evaluation"], slope, kept["attribution"]["method"]),
         "money": _money(training, settlement, settled["statements"]),
         "verify": _verify(home, settled["statements"]),
@@ -138,6 +141,20 @@ def _interval(line: dict[str, Any]) -> dict[str, float]:
 def _work(training: Training, work: WorkId) -> dict[str, Any]:
     found = training.home.works[work]
     return {"title": found.title, "contributor": training.credit(work), "year": found.created.year}
+
+
+def together(training: Training, attribution: dict[str, Any]) -> list[dict[str, Any]]:
+    """Works of all passages as one period, the largest shares first, each with what would be missing without it; none
+    where the two are the same estimate."""
+    named = {str(cluster): work for work, cluster in cluster_of(training.manifest).items()
+             if str(cluster) == str(cluster_id(work))}  # fmt: skip
+    ranked = sorted(both_numbers(attribution).items(), key=lambda each: (-each[1].share_ppb, each[0]))
+    return [
+        {**_work(training, named[cluster]), "share": both.share_ppb / PPB, "low": both.low_ppb / PPB,
+         "high": both.high_ppb / PPB, "unique": both.unique_ppb / PPB}
+        for cluster, both in ranked[:TOGETHER]
+        if cluster in named and (both.share_ppb or both.unique_ppb)
+    ]  # fmt: skip
 
 
 def _check(told: dict[str, Any], slope: float, shown: str) -> dict[str, Any]:

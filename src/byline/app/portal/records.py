@@ -1,14 +1,17 @@
 """What is public of works, contributors and waiting money."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from byline.app.corrections import waiting
 from byline.app.known import about_work
+from byline.app.portal.accounts import Role
 from byline.app.portal.doors import Doors
 from byline.app.portal.paging import page_number
 from byline.app.portal.public import listed
 from byline.app.portal.visit import Answer, Download, Page, Visit
 from byline.app.thumbnails import may_show, thumbnail
+from byline.app.uniqueness import Both, of_works
 from byline.core import AppError, PartyId, WorkId
 
 EACH = 50  # works on one page of the list
@@ -41,7 +44,20 @@ def work(visit: Visit) -> Answer:
     told = about_work(home, name, visit.now.date())
     web = told["source"] if told["source"].startswith(("https://", "http://")) else ""
     shown = may_show(home, name, visit.now.date())
-    return Page("work.html", told["title"], {"work": told, "web": web, "signals": _signals(told), "shown": shown})
+    data = {"work": told, "web": web, "signals": _signals(told), "shown": shown}
+    parties = [each["party"] for each in told["contributors"]]
+    return Page("work.html", told["title"], data | {"both": _both(visit, parties, [name])})
+
+
+def _both(visit: Visit, parties: Sequence[str], works: Sequence[WorkId]) -> list[tuple[str, str, WorkId, Both]]:
+    """(training, title, work, share and uniqueness) for whose works they are, and for auditors: like what is earned by
+    them, they are nobody else's to see."""
+    person = visit.person
+    if person is None or not (person.may(Role.AUDITOR) or (person.party and person.party in parties)):
+        return []
+    found = of_works(visit.home, works)
+    ranked = sorted(found, key=lambda each: (each[0], -each[2].share_ppb, each[1]))
+    return [(training, visit.home.works[work].title, work, both) for training, work, both in ranked]
 
 
 def picture(visit: Visit) -> Answer:
@@ -70,6 +86,7 @@ def contributor(visit: Visit) -> Answer:
         "count": mine.count,
         "no_to_all": any(one.work is None for one in said),
         "blocked": len(refused),
+        "both": _both(visit, [party], [work.id for work in mine.works]),
     }
     return Page("contributor.html", home.names[party], data)
 

@@ -64,6 +64,7 @@ CONTRACT: dict[str, Any] = {
             ],
         }
     ],
+    "together": [{"title": _TEXT, "contributor": _TEXT, "year": (str, int), "unique": _NUMBER, **_SHARE}],
     "check": {
         "pairs": [{"contributor": _TEXT, "query": _TEXT, "predicted": _NUMBER, "actual": _NUMBER}],
         "methods": [

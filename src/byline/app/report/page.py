@@ -78,7 +78,10 @@ def _view(data: dict[str, Any]) -> dict[str, Any]:
     ]
     training = data["training"]
     return {
-        **{key: data[key] for key in ("made", "notice", "corpus", "training", "check", "money", "verify", "limits")},
+        **{
+            key: data[key]
+            for key in ("made", "notice", "corpus", "training", "together", "check", "money", "verify", "limits")
+        },
         "numbers": numbers,
         "hero": pages[0],
         "generated": [page for page in pages[1:] if page.passage["kind"] == "generated"],
