@@ -43,6 +43,7 @@ from byline.gate import (
 from byline.ledger import Journal, open_journal
 from byline.registry import (
     MEDIA,
+    Asked,
     Block,
     Counts,
     Grant,
@@ -50,6 +51,7 @@ from byline.registry import (
     Notices,
     PartyNames,
     Reached,
+    Reaches,
     Registry,
     Shelf,
     Use,
@@ -96,10 +98,10 @@ class Home:
     def notices(self) -> Notices:
         return Notices(self._engine, self.registry)
 
-    def reached(self, among: Sequence[Work] | None = None) -> Reached:
-        """The registered works, or some of them, to be asked which of them a target reaches."""
-        works = self.registry.works() if among is None else among
-        return Reached(works, Codes(self.registry, self.path / "iscc.json"))
+    def reached(self, among: Sequence[Work] | None = None) -> Reaches:
+        """To be asked which of the registered works, or of some of them, a target reaches."""
+        codes = Codes(self.registry, self.path / "iscc.json")
+        return Asked(self._engine, self.registry, self.shelf, codes) if among is None else Reached(among, codes)
 
     def blocks(self, on: date, among: Sequence[Work] | None = None) -> dict[WorkId, Block]:
         """The notices in force on a day that refuse training on a work; `among`: of these works alone."""

@@ -78,8 +78,8 @@ class Corpus:
         return found[0]
 
 
-def corpus(home: Home, asked: Asked) -> tuple[Corpus, list[Problem]]:
-    """Every registered work with what is known of it, and all that is wrong with the evidence file and the records.
+def corpus(home: Home, asked: Asked, among: Sequence[Work] = ()) -> tuple[Corpus, list[Problem]]:
+    """Every registered work (or some) with what is known of it, and all that is wrong with evidence file and records.
 
     Weakest first: what the files do not hold, the catalogue's licence, the use, what the evidence file says of all
     works (`*`), the registry's records, the evidence of the work itself, what is supposed. Opt-outs count whatever they
@@ -87,12 +87,12 @@ def corpus(home: Home, asked: Asked) -> tuple[Corpus, list[Problem]]:
     a reservation that was seen counts whatever the evidence says. Raises: AppError("nothing-registered"), and those of
     the forms.
     """
-    works = tuple(in_order_of_registration(home))
+    works = tuple(among or in_order_of_registration(home))
     if not works:
         raise AppError("nothing-registered", f"{home.path} holds no works", "byline register CATALOGUE")
     evidence, problems = read_evidence(asked.evidence, works, home) if asked.evidence else (GivenFacts(), [])
     recorded = recorded_facts(home, works, asked.on)
-    refused = said_no(works, home.opt_outs(asked.on)) | set(home.blocks(asked.on))
+    refused = said_no(works, home.opt_outs(asked.on)) | set(home.blocks(asked.on, among or None))
     same, supposed = asked.same_for_all() | evidence.of_all, assumed(asked.supposing)
     rows = []
     for work in works:

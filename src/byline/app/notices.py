@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from byline.core import AccountId, Manifest, ManifestId, OptOut, PartyId, RegistryError, RunId, WorkId
+from byline.core import AccountId, Manifest, ManifestId, OptOut, PartyId, RunId, WorkId
 from byline.disclosure import RECEIPT_FORMAT, sign_all, write_statement
 from byline.gate import read_manifest
 from byline.registry import (
@@ -18,12 +18,14 @@ from byline.registry import (
     NoticeKind,
     Papers,
     Reach,
-    Reached,
+    Reaches,
+    Registry,
     Target,
     TargetKind,
     TrainingRun,
     What,
     Wish,
+    asked_names,
     clocks,
     new_id,
     new_secret,
@@ -33,8 +35,16 @@ if TYPE_CHECKING:
     from byline.app.home import Home
 
 
-# By run: name, and the manifest if this register or its folder has it.
-Trainings: TypeAlias = Mapping[RunId, tuple[str, Manifest | None]]
+class Contents(Protocol):
+    """A frozen list of works, to be asked which of a few stand in it."""
+
+    @property
+    def id(self) -> str: ...
+    def among(self, works: Iterable[WorkId]) -> list[WorkId]: ...
+
+
+# By run: name, and the list of works if this register or its folder has it.
+Trainings: TypeAlias = Mapping[RunId, tuple[str, Contents | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,10 @@ def moment() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-def names(home: "Home") -> Names:
+def names(home: "Home", few: bool = False) -> Names:
+    """What is registered, by name. `few`: for a question or two, looked up as they are asked."""
+    if few:
+        return asked_names(home.journal.engine, home.registry)
     return Names.of(home.registry.works(), home.registry.accounts(), home.registry.parties())
 
 
@@ -140,7 +153,7 @@ def issue_receipts(home: "Home") -> int:
 
 
 def _issue(
-    home: "Home", kind: NoticeKind, some: Sequence[Dossier], papers: Mapping[str, Papers], reached: Reached
+    home: "Home", kind: NoticeKind, some: Sequence[Dossier], papers: Mapping[str, Papers], reached: Reaches
 ) -> None:
     if not some:
         return
@@ -187,7 +200,7 @@ def about(home: "Home", target: Target) -> str:
     if target.kind is TargetKind.CONTRIBUTOR:
         return f"everything by {home.names[PartyId(target.value)]}"
     if target.kind is TargetKind.ACCOUNT:
-        return f"everything handed in by {home.registry.accounts()[AccountId(target.value)]}"
+        return f"everything handed in by {home.registry.account(AccountId(target.value))}"
     return str(target)
 
 
@@ -221,8 +234,8 @@ def models(trained: Trainings, works: Iterable[WorkId]) -> list[dict[str, Any]]:
     return [_model(run, name, manifest, wanted) for run, (name, manifest) in trained.items()]
 
 
-def _model(run: RunId, name: str, manifest: Manifest | None, wanted: set[WorkId]) -> dict[str, Any]:
-    inside = sorted(entry.work for entry in manifest.entries if entry.work in wanted) if manifest else []
+def _model(run: RunId, name: str, manifest: Contents | None, wanted: set[WorkId]) -> dict[str, Any]:
+    inside = sorted(manifest.among(wanted)) if manifest else []
     state = (
         "still in the weights" if inside else "not in it" if manifest else "not known: its list of works is not here"
     )
@@ -240,7 +253,7 @@ def trainings(home: "Home") -> Trainings:
     """Finished trainings of this project."""
     from byline.app.home import read_json
 
-    found: dict[RunId, tuple[str, Manifest | None]] = {}
+    found: dict[RunId, tuple[str, Contents | None]] = {}
     for path in sorted((home.path / "trainings").glob("*/training.json")):
         told = read_json(path, "byline train", ("run", "manifest", "name"))
         found[told["run"]] = (told["name"], _manifest(home, told["manifest"]))
@@ -250,13 +263,38 @@ def trainings(home: "Home") -> Trainings:
     return found
 
 
-def _manifest(home: "Home", name: str) -> Manifest | None:
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    """A list of works that the register has, not read but asked."""
+
+    registry: Registry
+    id: str
+
+    def among(self, works: Iterable[WorkId]) -> list[WorkId]:
+        return self.registry.manifest_works(ManifestId(self.id), works)
+
+
+@dataclass(frozen=True, slots=True)
+class _OnFile:
+    """A list of works that is somewhere else, and here as a file."""
+
+    manifest: Manifest
+
+    @property
+    def id(self) -> str:
+        return self.manifest.id
+
+    def among(self, works: Iterable[WorkId]) -> list[WorkId]:
+        wanted = set(works)
+        return [entry.work for entry in self.manifest.entries if entry.work in wanted]
+
+
+def _manifest(home: "Home", name: str) -> Contents | None:
     """From the register, or from its file: a no must not fail because a list of works is somewhere else."""
-    try:
-        return home.registry.manifest(ManifestId(name))
-    except RegistryError:
-        path = home.path / "manifests" / f"{name.removeprefix('manifest:')}.json"
-        return read_manifest(path) if path.is_file() else None
+    if home.registry.has_manifest(ManifestId(name)):
+        return _Registered(home.registry, name)
+    path = home.path / "manifests" / f"{name.removeprefix('manifest:')}.json"
+    return _OnFile(read_manifest(path)) if path.is_file() else None
 
 
 def is_notice(text: str) -> bool:

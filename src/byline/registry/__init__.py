@@ -23,10 +23,11 @@ from byline.registry.optout import (
     What,
     ordered_uses,
 )
+from byline.registry.optout_asked import Asked, asked_names
 from byline.registry.optout_clocks import Clock, check_laws, clocks, laws, next_due
 from byline.registry.optout_files import Defaults, Wish, read_wishes
 from byline.registry.optout_iscc import Units, instance_unit, text_units
-from byline.registry.optout_reach import Block, Reach, Reached, Similar, blocks
+from byline.registry.optout_reach import Block, Reach, Reached, Reaches, Similar, blocks
 from byline.registry.optout_register import Notices, challenge, new_id, new_secret
 from byline.registry.optout_target import Names, read_target
 from byline.registry.people import (
@@ -74,6 +75,7 @@ __all__ = [
     "USES",
     "Acquisition",
     "Added",
+    "Asked",
     "Block",
     "Catalogue",
     "CatalogueWork",
@@ -117,6 +119,7 @@ __all__ = [
     "Person",
     "Reach",
     "Reached",
+    "Reaches",
     "Registry",
     "Resolution",
     "Review",
@@ -139,6 +142,7 @@ __all__ = [
     "Wish",
     "Withdrawal",
     "Works",
+    "asked_names",
     "blocks",
     "challenge",
     "check_laws",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+from typing import Protocol
 
 from byline.core import Work, WorkId
 from byline.registry.optout import Dossier, NoticeKind, Target, TargetKind
@@ -43,6 +44,12 @@ class Block:
     target: str
     effective: date
     because: str
+
+
+class Reaches(Protocol):
+    """Tells which works a target reaches."""
+
+    def by(self, target: Target) -> Reach: ...
 
 
 class Reached:
@@ -94,7 +101,7 @@ class Reached:
 
 def blocks(
     dossiers: Iterable[Dossier],
-    reached: Reached,
+    reached: Reaches,
     on: date,
     use: Use = Use.TRAIN_GEN,
     licensed: Collection[WorkId] = (),

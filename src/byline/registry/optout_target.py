@@ -11,7 +11,7 @@ file.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,10 +25,10 @@ from byline.registry.scope import domain_of
 class Names:
     """What is registered, by the names that people know it under."""
 
-    ids: frozenset[WorkId] = frozenset()
+    ids: Container[WorkId] = frozenset()
     titles: Mapping[str, tuple[WorkId, ...]] = field(default_factory=dict)
-    accounts: frozenset[AccountId] = frozenset()
-    parties: frozenset[PartyId] = frozenset()
+    accounts: Container[AccountId] = frozenset()
+    parties: Container[PartyId] = frozenset()
 
     @classmethod
     def of(cls, works: Iterable[Work], accounts: Iterable[AccountId], parties: Iterable[Party]) -> "Names":

@@ -6,7 +6,7 @@ of two with the same date the one recorded last. The texts stand beside the data
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -56,6 +56,7 @@ from byline.registry.register_rows import (
 from byline.registry.rights import Credit
 from byline.registry.verdicts import Verdicts, note_verdicts
 
+_CHUNK = 10_000  # names in one query: SQLite takes at most 32,766
 CATALOGUE_KINDS = ("works", "splits", "opt-outs")
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _GROWN = ("works", "opt_outs", "manifests", "notices", "notice_changes", "credits", "endings", "terms")
@@ -193,9 +194,11 @@ class Registry:
         """Those of some works that are registered, by id, with the contributors as `works` has them."""
         if not ids:
             return ()
+        wanted = sorted(set(ids))
+        parts = [wanted[at : at + _CHUNK] for at in range(0, len(wanted), _CHUNK)]
         with self._engine.connect() as connection:
-            found = read_works(connection, schema.works.c.id.in_(ids))
-        return self._credited(found, self.evidence.in_force(Credit, date.max, about=ids))
+            found = tuple(work for part in parts for work in read_works(connection, schema.works.c.id.in_(part)))
+        return self._credited(found, self.evidence.in_force(Credit, date.max, about=wanted))
 
     def account(self, account: AccountId) -> str:
         """The name of one who submitted works; empty if there is none of that id."""
@@ -310,6 +313,19 @@ class Registry:
         if not rows:
             raise RegistryError("no-such-manifest", f"{manifest_id} was never frozen here", "byline freeze")
         return Manifest.from_json(json.loads(rows[0].body))
+
+    def has_manifest(self, manifest_id: ManifestId) -> bool:
+        return bool(self._rows(sa.select(schema.manifests.c.id).where(schema.manifests.c.id == manifest_id)))
+
+    def manifest_works(self, manifest_id: ManifestId, among: Iterable[WorkId]) -> list[WorkId]:
+        """Which of some works stand in a manifest that was kept here, by id."""
+        wanted, table = sorted(set(among)), manifest_works
+        found: list[WorkId] = []
+        for at in range(0, len(wanted), _CHUNK):
+            some = table.c.work.in_(wanted[at : at + _CHUNK])
+            rows = self._rows(sa.select(table.c.work).where(table.c.manifest == manifest_id, some))
+            found += [WorkId(row.work) for row in rows]
+        return sorted(found)
 
     def manifest_head(self, manifest_id: ManifestId) -> tuple[str, date]:
         """Root and day of a manifest, which may be long and is read once. Raises: RegistryError("no-such-manifest")."""

@@ -92,11 +92,18 @@ class Shelf:
         rows = self._rows(sa.select(_parties).where(found).order_by(same, _parties.c.name, _parties.c.id).limit(most))
         return tuple(Person(PartyId(row.id), row.name, self.works_of(PartyId(row.id), 0).count) for row in rows)
 
+    def ids_of(self, party: PartyId) -> tuple[WorkId, ...]:
+        """Ids of all works in which somebody has a part."""
+        return tuple(WorkId(row.id) for row in self._rows(sa.select(_works.c.id).where(self._has_part(party))))
+
+    def _has_part(self, party: PartyId) -> sa.ColumnElement[bool]:
+        mine = sa.select(_parts.c.work).where(_parts.c.party == party)
+        return sa.or_(_works.c.id.in_(mine), _works.c.id.in_(self._credited(party)))
+
     def works_of(self, party: PartyId, most: int, after: str | None = None) -> Found:
         """In which somebody has a part, the oldest first, and how many in all. `after`: only those behind this id, in
         the order of ids."""
-        mine = sa.select(_parts.c.work).where(_parts.c.party == party)
-        here = sa.or_(_works.c.id.in_(mine), _works.c.id.in_(self._credited(party)))
+        here = self._has_part(party)
         count = int(self._scalar(sa.select(sa.func.count()).select_from(_works).where(here)))
         query = sa.select(_works.c.id).where(here).limit(most)
         if after is None:

@@ -38,7 +38,8 @@ class Looked(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Review(Record):
-    """`rule`: for what the work was held; empty if it was not. `salt` hides in the log who it was and why: only the digest stands there."""
+    """`rule`: for what the work was held; empty if it was not. `salt` hides in the log who it was and why: only the
+    digest stands there."""
 
     work: WorkId
     looked: Looked

@@ -234,7 +234,7 @@ def _asked(form: OptOutForm) -> Defaults:
 def target_of(home: Home, form: TargetForm) -> Target:
     """What somebody from outside names; never a file of this machine. Raises: RegistryError("unknown-target") and the
     others of `read_target`."""
-    known, value = names(home), form.value
+    known, value = names(home, few=True), form.value
     if form.kind == "work" and value not in known.ids and value not in known.titles:
         raise RegistryError("unknown-target", f"no work has the id or title {value!r}", "GET /v1/works lists them")
     text = value if form.kind == "work" else f"{form.kind}:{value.removeprefix('ISCC:')}"

@@ -72,7 +72,7 @@ class Choice:
     def say(self, visit: Visit) -> Answer:
         home, day = visit.home, visit.now.date()
         with visit.at("of"):
-            target = read_target(visit.field("of", 500), names(home))
+            target = read_target(visit.field("of", 500), names(home, few=True))
         with visit.at("by"):
             by = visit.needed("by", "write your name: the receipt carries it", 200)
         with visit.at("uses"):

@@ -17,7 +17,7 @@ from byline.app.portal.accounts import Role
 from byline.app.portal.doors import Doors
 from byline.app.portal.fields import day_field
 from byline.app.portal.visit import Answer, Page, Visit
-from byline.core import AppError, GateError, WorkId
+from byline.core import AppError, GateError, Work, WorkId
 
 if TYPE_CHECKING:
     from byline.app.law import Asked, Corpus
@@ -178,11 +178,11 @@ def _refuse_references(content: bytes) -> None:
         raise GateError("bad-law-table", "your-version.yaml refers to parts of itself", "write them out")
 
 
-def _corpus(visit: Visit, asked: "Asked") -> "Corpus":
-    """Every work with what is known of it; faults in records are told by `byline check`."""
+def _corpus(visit: Visit, asked: "Asked", among: "Sequence[Work]" = ()) -> "Corpus":
+    """Every work, or some, with what is known of it; faults in records are told by `byline check`."""
     from byline.app.law import corpus
 
-    return corpus(visit.home, asked)[0]
+    return corpus(visit.home, asked, among)[0]
 
 
 def _differences(before: "Pack", after: "Pack", worlds: _Worlds) -> list[dict[str, Any]]:
@@ -241,7 +241,7 @@ def work(visit: Visit) -> Answer:
         raise AppError("no-such-page", "there is no such work", "search by its title")
     places = tuple(place for place in known if place in visit.asked.get("places", "EU").split(","))
     asked = Asked(places or ("EU",), _day(visit))
-    works = _corpus(visit, asked)
+    works = _corpus(visit, asked, visit.home.registry.works_of_ids([name]))
     told = explain(works, judge_corpus(works, asked), name, asked)
     return Page("law-work.html", told["title"], {"told": told, "says": SAYS, "on": asked.on, "facts": _facts(told)})
 

@@ -16,13 +16,13 @@ from byline.app.portal.accounts import Person, Role
 from byline.app.portal.choices import WORDS
 from byline.app.portal.doors import Doors
 from byline.app.portal.visit import Answer, Onward, Page, Visit
-from byline.core import AppError, WorkId
+from byline.core import AppError, PartyId, WorkId
 from byline.registry import (
     USES,
     Defaults,
     Dossier,
     NoticeKind,
-    Reached,
+    Reaches,
     Target,
     TargetKind,
     Use,
@@ -77,7 +77,7 @@ class Mine:
     notices: tuple[Dossier, ...]
     own: frozenset[WorkId]
     named: frozenset[WorkId]
-    reached: Reached
+    reached: Reaches
 
     @classmethod
     def of(cls, visit: Visit) -> "Mine":
@@ -104,8 +104,7 @@ class Mine:
 
 
 def own_works(home: Home, person: Person) -> frozenset[WorkId]:
-    parts = ((work.id, part.party) for work in home.works.values() for part in work.contributions)
-    return frozenset(work for work, party in parts if person.party and party == person.party)
+    return frozenset(home.shelf.ids_of(PartyId(person.party))) if person.party else frozenset()
 
 
 def stance_of(dossier: Dossier) -> Stance:
@@ -129,6 +128,7 @@ def target_of(visit: Visit, mine: Mine) -> Target:
 
 def listing(visit: Visit) -> Answer:
     mine = Mine.of(visit)
+    mine.home.at_hand(mine.home.registry.works_of_ids(sorted(mine.own | mine.named)))
     works = sorted((mine.home.works[work] for work in mine.own | mine.named), key=lambda work: (work.title, work.id))
     everything = Target(TargetKind.CONTRIBUTOR, visit.me.party)
     data = {
@@ -177,8 +177,8 @@ def form(visit: Visit) -> Answer:
                     mine.about(target)],
         "by": visit.me.name,
         "saved": visit.asked.get("saved") == "yes",
-        "licensed": target.kind is TargetKind.WORK and target.value in mine.home.licensed(Use.TRAIN_GEN,
-                                                                                        visit.now.date()),
+        "licensed": target.kind is TargetKind.WORK and bool(works) and target.value in
+                    mine.home.licensed(Use.TRAIN_GEN, visit.now.date(), mine.home.registry.works_of_ids(works)),
     }  # fmt: skip
     return Page("my-work.html", title or "All your works", data)
 
