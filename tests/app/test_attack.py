@@ -13,26 +13,44 @@ from typer.testing import CliRunner
 from byline.app import attack_corpus
 from byline.app.attack import ATTACKS, run_attacks
 from byline.app.attack_corpus import influence, small_world
+from byline.app.attack_pay import policy_of
 from byline.app.attack_read import SpanTask, read_spans, spans_by_example
 from byline.app.attack_run import PERIOD, period_outputs
 from byline.app.carried import period_scores
 from byline.app.cli import app
 from byline.app.home import Home
 from byline.app.model import Training, silent
+from byline.ledger import Prior
 from byline.training import LanguageTask, Query
 
 
 @pytest.fixture(scope="module")
 def outcomes():
-    return run_attacks(0)
+    return {prior: run_attacks(0, policy_of(prior)) for prior in Prior}
 
 
-def test_no_gain_is_above_its_bound_and_the_attacks_are_real(outcomes):
-    assert set(outcomes) == {*ATTACKS, "self-prompting"}
-    for name, each in outcomes.items():
+@pytest.mark.parametrize("prior", Prior)
+def test_no_gain_is_above_its_bound_and_the_attacks_are_real(outcomes, prior):
+    found = outcomes[prior]
+    assert set(found) == {*ATTACKS, "self-prompting"}
+    for name, each in found.items():
         assert each.gain_defended_ppm <= each.bound_ppm, name
-    paying = ("duplicate-stuffing", "sock-puppets", "near-duplicates", "excerpt", "self-prompting")
-    assert all(outcomes[name].gain_undefended_ppm > 1_100_000 for name in paying)
+    paying = {
+        Prior.LENGTH: {"duplicate-stuffing", "sock-puppets", "near-duplicates", "excerpt", "self-prompting"},
+        Prior.EQUAL: {"duplicate-stuffing", "sock-puppets", "near-duplicates", "slicing", "self-prompting"},
+        Prior.CATALOGUE: {"sock-puppets", "near-duplicates", "slicing", "self-prompting"},
+    }
+    assert all(found[name].gain_undefended_ppm > 1_100_000 for name in paying[prior])
+
+
+def test_what_rests_on_nobody_s_look_holds_if_all_is_let_pass(outcomes):
+    """Copies and stolen passages are found by rule; what pays per work, and not by length, needs the look."""
+    found = outcomes[Prior.LENGTH]
+    assert all(found[name].gain_if_passed_ppm <= found[name].bound_ppm for name in ATTACKS)
+    copies = ("duplicate-stuffing", "sock-puppets", "near-duplicates")
+    for prior in (Prior.EQUAL, Prior.CATALOGUE):
+        assert all(outcomes[prior][name].gain_if_passed_ppm <= outcomes[prior][name].bound_ppm for name in copies)
+        assert outcomes[prior]["slicing"].gain_if_passed_ppm > outcomes[prior]["slicing"].bound_ppm
 
 
 def test_influence_is_the_derivative_by_an_example_s_weight():
@@ -65,14 +83,14 @@ def test_the_command_tells_it_as_json():
     done = CliRunner().invoke(app, ["attack", "--json"])
     told = json.loads(done.stdout.splitlines()[-1])
     assert done.exit_code == 0
-    assert all({"gain_undefended", "gain_defended", "bound"} <= set(each) for each in told.values())
+    assert all({"gain_undefended", "gain_defended", "gain_if_passed", "bound"} <= set(each) for each in told.values())
 
 
 def test_a_finished_run_is_attacked_with_its_own_scores(project):
     done = project("attack", "--name", "main", "--json")
     told = json.loads(done.out.splitlines()[-1])
     assert set(told) == {*ATTACKS, "self-prompting", "machine-written"}
-    for name in ("duplicate-stuffing", "sock-puppets", "self-prompting"):
+    for name in ("duplicate-stuffing", "sock-puppets", "self-prompting", "machine-written", "outlier-works"):
         assert told[name]["gain_defended"] <= told[name]["bound"], name
     assert all(each["attacker"] for each in told.values())
     above = [name for name, each in told.items() if each["gain_defended"] > each["bound"]]

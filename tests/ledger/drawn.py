@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from worlds import DAY, event, share_table, terms
 
 from byline.core import PPB, PPM, Split, quantise
-from byline.ledger import Prior, Stake, Unattributed
+from byline.ledger import Prior, Probation, Stake, Unattributed
 
 rates = st.integers(0, 300_000)
 amounts = st.one_of(st.integers(-200, 200), st.integers(-(2**62), 2**62))
@@ -23,7 +23,8 @@ def splits_of(works, random):
 
 
 @st.composite
-def worlds(draw):
+def worlds(draw, new=True):
+    """`new`: whether some works may be on probation."""
     count = draw(st.integers(1, 5))
     own = tuple(
         Stake(
@@ -31,6 +32,7 @@ def worlds(draw):
             draw(st.integers(1, 10**6)),
             tuple((f"work:{c}.{w}", draw(st.integers(int(w == 0), 3))) for w in range(draw(st.integers(1, 2)))),
             catalogue=f"catalogue:{draw(st.integers(0, 2))}",
+            new=new and draw(st.booleans()),
         )
         for c in range(count)
     )
@@ -54,6 +56,7 @@ def worlds(draw):
             train_share_ppm=draw(st.integers(0, PPM)),
             prior=draw(st.sampled_from(Prior)),
             unattributed=draw(st.sampled_from(Unattributed)),
+            probation=draw(st.sampled_from(Probation)) if new else Probation.NONE,
             cap_ppm=draw(st.one_of(st.just(PPM), st.integers(0, PPM))),
         ),
     )

@@ -1,7 +1,8 @@
 """Attacks on the pay, each made for real, with and without the defences: what does cheating bring?
 
 The gain is the attacker's income after the attack over the income of the same attacker playing fair, under the same
-rules. For self-prompting it is what comes back of the money that was spent. `bound` is what we claim that the defended
+rules. For self-prompting it is what comes back of the money that was spent. What waits until a person has looked at it
+is no income; the gain if that person lets everything pass is told apart. `bound` is what we claim that the defended
 gain does not exceed; tests hold every attack to it, in small worlds (`attack_corpus`) and on a finished run
 (`attack_run`).
 """
@@ -11,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from byline.app.attack_corpus import ATTACKER, World, small_world, spans_of
-from byline.app.attack_pay import POLICY, Market, Upload, pay
+from byline.app.attack_pay import POLICY, Guard, Market, Upload, pay
 from byline.core import PPM, Record
+from byline.ledger import Policy
 
 SLACK_PPM = 50_000
 """What is granted above 1: honest pay of a work moves by a few per cent when others' texts or its own spans change."""
@@ -26,6 +28,7 @@ class Outcome(Record):
 
     gain_undefended_ppm: int
     gain_defended_ppm: int
+    gain_if_passed_ppm: int
     bound_ppm: int
     says: str
 
@@ -54,12 +57,13 @@ class Scene:
 Attack = Callable[[Scene, random.Random], Scene]
 
 
-def run_attacks(seed: int = 0) -> dict[str, Outcome]:
-    """Every attack on one small world."""
+def run_attacks(seed: int = 0, policy: Policy = POLICY) -> dict[str, Outcome]:
+    """Every attack on one small world, paid by a policy."""
     world = small_world(seed)
     scene = Scene(world.uploads, ATTACKER, world.uploads[:3])
-    found = outcomes(scene, staged(scene, ATTACKS, random.Random(seed)), ATTACKS, world.market())
-    return {**found, "self-prompting": self_prompting(world)}
+    market = replace(world.market(), policy=policy)
+    found = outcomes(scene, staged(scene, ATTACKS, random.Random(seed)), ATTACKS, market)
+    return {**found, "self-prompting": self_prompting(world, policy)}
 
 
 def staged(scene: Scene, attacks: Mapping[str, "Entry"], chance: random.Random) -> dict[str, Scene]:
@@ -71,12 +75,13 @@ def outcomes(
     scene: Scene, attacked: Mapping[str, Scene], attacks: Mapping[str, "Entry"], market: Market
 ) -> dict[str, Outcome]:
     """What each attack brings this attacker; `market` knows the score of every span that an attack makes."""
-    fair = {on: pay(replace(market, uploads=scene.uploads), defended=on) for on in (False, True)}
+    founded = replace(market, uploads=scene.uploads, founding=frozenset(upload.text for upload in scene.uploads))
+    fair = {guard: pay(founded, guard) for guard in Guard}
     found = {}
     for name, (_, bound, says) in attacks.items():
-        after = replace(market, uploads=attacked[name].uploads)
-        gains = [_gain(pay(after, defended=on), fair[on], scene.attacker) for on in (False, True)]
-        found[name] = Outcome(gains[0], gains[1], bound(scene, attacked[name]), says)
+        after = replace(founded, uploads=attacked[name].uploads)
+        gains = [_gain(pay(after, guard), fair[guard], scene.attacker) for guard in Guard]
+        found[name] = Outcome(gains[0], gains[1], gains[2], bound(scene, attacked[name]), says)
     return found
 
 
@@ -128,12 +133,12 @@ def outlier_works(scene: Scene, chance: random.Random) -> Scene:
     return scene.and_also(scene.puppets("Poem", junk))
 
 
-def self_prompting(world: World) -> Outcome:
+def self_prompting(world: World, policy: Policy) -> Outcome:
     """The attacker buys outputs that quote the attacker."""
     mine, count = next(one.words for one in world.uploads if one.name == ATTACKER), len(world.outputs)
     quotes = tuple(mine[at : at + 50] for at in range(0, 50 * count, 50) if len(mine[at : at + 50]) > 1)
-    markets = (replace(world, outputs=said).market() for said in (world.outputs, world.outputs + quotes, quotes))
-    return bought_outputs(ATTACKER, *markets)
+    markets = [replace(world, outputs=said).market() for said in (world.outputs, world.outputs + quotes, quotes)]
+    return bought_outputs(ATTACKER, *(replace(market, policy=policy) for market in markets))
 
 
 def bought_outputs(attacker: str, fair: Market, pooled: Market, alone: Market) -> Outcome:
@@ -143,12 +148,12 @@ def bought_outputs(attacker: str, fair: Market, pooled: Market, alone: Market) -
     alone, so that commission and reserve are lost at least.
     """
     pool, spent = 10**12, 10**12 // 10
-    before = pay(fair, defended=False, revenue_nano=pool).get(attacker, 0)
-    gained = pay(pooled, defended=False, revenue_nano=pool + spent).get(attacker, 0) - before
-    returned = pay(alone, defended=True, revenue_nano=spent).get(attacker, 0)
-    bound = PPM - POLICY.commission_ppm - POLICY.reserve_ppm
+    before = pay(fair, Guard.OFF, pool).get(attacker, 0)
+    gained = pay(pooled, Guard.OFF, pool + spent).get(attacker, 0) - before
+    returned = pay(alone, Guard.ON, spent).get(attacker, 0) * PPM // spent
+    bound = PPM - alone.policy.commission_ppm - alone.policy.reserve_ppm
     says = "outputs quoting oneself are bought for a tenth of the pool; the gain is what comes back of the money"
-    return Outcome(gained * PPM // spent, returned * PPM // spent, bound, says)
+    return Outcome(gained * PPM // spent, returned, returned, bound, says)
 
 
 def _edited(spans: tuple[str, ...], part: float, chance: random.Random) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ Everything after the scores is what pays in earnest: the gate, shares by cluster
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from enum import StrEnum
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from byline.attribution import group_scores, share_table
 from byline.core import (
     PPB,
     PPM,
+    ClusterId,
     Contribution,
     EventId,
     Example,
@@ -38,6 +40,7 @@ from byline.core import (
     work_id,
 )
 from byline.gate import (
+    Disorder,
     Echo,
     credited_works,
     decide_all,
@@ -47,7 +50,7 @@ from byline.gate import (
     hold_for_review,
     own_lengths,
 )
-from byline.ledger import Policy, Prior, Stake, Terms, Unattributed, payable, settle
+from byline.ledger import Policy, Prior, Probation, Stake, Terms, Unattributed, payable, settle
 
 DAY = date(2026, 9, 1)
 LAMBDA_PPM = 600_000
@@ -60,7 +63,24 @@ POLICY = Policy(
     train_share_ppm=200_000,
     prior=Prior.LENGTH,
     unattributed=Unattributed.COMMONS,
+    probation=Probation.ATTRIBUTED,
 )
+
+
+class Guard(StrEnum):
+    """With which defences an attack is paid out."""
+
+    OFF = "without"
+    ON = "with"
+    WAVED = "with, but whoever is asked to look at something lets it pass"
+
+
+def policy_of(prior: Prior) -> Policy:
+    """`POLICY` with another prior. One that pays per work or per catalogue pays for any that is added: there all waits
+    that new works earn, not only what is attributed to them."""
+    waits = Probation.ATTRIBUTED if prior is Prior.LENGTH else Probation.ALL
+    return replace(POLICY, id=f"policy:attack-{prior}", prior=prior, probation=waits)
+
 
 Score = Callable[[Sequence[Example], Mapping[WorkId, str]], ScoreTable]
 Doubts = Callable[[Mapping[WorkId, str]], tuple[Echo, ...]]
@@ -110,23 +130,32 @@ class Upload:
 @dataclass(frozen=True, slots=True, eq=False)
 class Market:
     """Uploads in the order of registration, what a model trained on some of them owes to each, and lambda. `doubts`:
-    which texts read as if a model had written them."""
+    which texts read as if a model had written them. `founding`: texts that were there when money was divided for the
+    first time; by default all of them were."""
 
     uploads: tuple[Upload, ...]
     score: Score
     lambda_ppm: int = LAMBDA_PPM
     doubts: Doubts = lambda texts: ()
+    founding: frozenset[str] | None = None
+    policy: Policy = POLICY
+
+    def is_new(self, text: str) -> bool:
+        return self.founding is not None and text not in self.founding
 
 
-def pay(market: Market, *, defended: bool, revenue_nano: int = 10**12) -> dict[str, int]:
+def pay(market: Market, guard: Guard, revenue_nano: int = 10**12) -> dict[str, int]:
     """Nano-units that each purse gets."""
     by_work = {upload.work(): upload for upload in market.uploads}
     works, texts = list(by_work), {work.id: upload.text for work, upload in by_work.items()}
     examples = {work.id: upload.examples(work.id) for work, upload in by_work.items()}
-    shares, stakes = (_defended if defended else _undefended)(works, texts, examples, market.score, market.doubts)
+    if guard is Guard.OFF:
+        shares, stakes = _undefended(works, texts, examples, market.score)
+    else:
+        shares, stakes = _defended(works, texts, examples, market, waved=guard is Guard.WAVED)
     splits = [Split(work.id, ((work.contributions[0].party, PPM),), DAY - timedelta(99)) for work in works]
     low = market.lambda_ppm
-    terms = Terms(POLICY, Reliability("run:attack", "attack", low, low, low, 1, "0" * 64), DAY - timedelta(9))
+    terms = Terms(market.policy, Reliability("run:attack", "attack", low, low, low, 1, "0" * 64), DAY - timedelta(9))
     event = RevenueEvent(EventId("event:attack"), "Licensee", str(revenue_nano), "EUR", DAY)
     settled = settle([event], shares, stakes, splits, terms)
     purses = {payable(party_id(upload.name)): upload.purse for upload in market.uploads}
@@ -141,25 +170,30 @@ _Examples = Mapping[WorkId, Sequence[Example]]
 
 
 def _defended(
-    works: Sequence[Work], texts: Mapping[WorkId, str], examples: _Examples, score: Score, doubts: Doubts
+    works: Sequence[Work], texts: Mapping[WorkId, str], examples: _Examples, market: Market, *, waved: bool
 ) -> tuple[ShareTable, list[Stake]]:
-    """Gate first; influence by cluster, stolen passages to whom they were taken from, summed before it is clipped."""
+    """Gate first; influence by cluster, stolen passages to whom they were taken from, summed before it is clipped; what
+    is new waits."""
     clusters, excerpts = find_clusters(works, texts), find_excerpts(works, texts)
-    decisions = hold_for_review(decide_all(works, clusters, [], DAY), [*find_disorder(works, texts), *doubts(texts)])
+    doubts: list[Disorder | Echo] = [] if waved else [*find_disorder(works, texts), *market.doubts(texts)]
+    decisions = hold_for_review(decide_all(works, clusters, [], DAY), doubts)
     verdicts = {decision.work: decision.verdict for decision in decisions}
     admitted = [work for work in works if verdicts[work.id] is Verdict.ADMIT]
     read = [example for work in admitted for example in examples[work.id]]
     cluster_of = dict(clusters.cluster_of)
     groups = paid_clusters(credited_works(read, excerpts), cluster_of)
-    found = group_scores(score(read, texts), groups)
+    found = group_scores(market.score(read, texts), groups)
     lengths = own_lengths({work.id: len(texts[work.id]) for work in admitted}, excerpts)
     canonical = [work for work in admitted if cluster_id(work.id) == cluster_of[work.id]]
-    stakes = [Stake(cluster_of[work.id], lengths[work.id], ((work.id, 1),)) for work in canonical]
+    stakes = [
+        replace(_stake(work, cluster_of[work.id], lengths[work.id]), new=not waved and market.is_new(texts[work.id]))
+        for work in canonical
+    ]
     return without_nobody(share_table(found, "period", "cluster", "attack", "run:attack")), stakes
 
 
 def _undefended(
-    works: Sequence[Work], texts: Mapping[WorkId, str], examples: _Examples, score: Score, doubts: Doubts
+    works: Sequence[Work], texts: Mapping[WorkId, str], examples: _Examples, score: Score
 ) -> tuple[ShareTable, list[Stake]]:
     """Every upload for itself, clipped output by output: what a plain similarity or influence scheme does."""
     read = [example for work in works for example in examples[work.id]]
@@ -168,5 +202,10 @@ def _undefended(
     parts_G = (kept_QG / np.maximum(kept_QG.sum(1, keepdims=True), 1e-12)).mean(0)
     parts = quantise([*parts_G, max(0.0, 1 - math.fsum(parts_G))], PPB)[:-1]
     lines = tuple(Share(cluster_id(WorkId(name)), part, part, part) for name, part in zip(names, parts, strict=True))
-    stakes = [Stake(cluster_id(work.id), len(texts[work.id]), ((work.id, 1),)) for work in works]
+    stakes = [_stake(work, cluster_id(work.id), len(texts[work.id])) for work in works]
     return ShareTable("period", "cluster", "attack", "run:attack", 900_000, lines, PPB - sum(parts)), stakes
+
+
+def _stake(work: Work, cluster: ClusterId, length: int) -> Stake:
+    """Whoever uploads is a catalogue."""
+    return Stake(cluster, length, ((work.id, 1),), catalogue=work.account)

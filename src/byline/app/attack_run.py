@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from byline.app.attack import ATTACKS, COPIES, Entry, Outcome, Scene, bought_outputs, by_length, outcomes, staged
-from byline.app.attack_pay import Doubts, Market, Upload
+from byline.app.attack_pay import POLICY, Doubts, Market, Upload
 from byline.app.attack_read import Book, read_spans, spans_by_example, tokens_of
 from byline.app.echo import text_excess, usual_excess
 from byline.app.home import read_kept
 from byline.app.model import Progress, Training, silent
 from byline.core import AppError, ShareTable, WorkId
+from byline.evaluation import Channelled
 from byline.gate import Echo, find_echoes
+from byline.ledger import Policy
 from byline.training import Query, generate
 
 ATTACKERS = 3
@@ -32,21 +34,27 @@ class Found(Outcome):
     attacker: str
 
 
-def attack_training(training: Training, seed: int = 0, progress: Progress = silent) -> dict[str, Found]:
+def attack_training(
+    training: Training,
+    seed: int = 0,
+    progress: Progress = silent,
+    policy: Policy = POLICY,
+    weights: Channelled | None = None,
+) -> dict[str, Found]:
     """Every attack by the contributors at the quartiles of what the period owes; of each attack, the one who gains
-    most. Raises: AppError("not-made-yet"), AppError("no-passage")."""
+    most. `weights`: of the blend that pays. Raises: AppError("not-made-yet"), AppError("no-passage")."""
     uploads, outputs = uploads_of(training), period_outputs(training)
     ranked = _by_share(training, uploads)
     attacks = ATTACKS | {f"{MACHINE} at {t}": _machine_written(training, uploads, t) for t in TEMPERATURES}
     scenes = [Scene(uploads, name, _victims(uploads, ranked, name)) for name in _quartiles(ranked)]
     attacked = [staged(scene, attacks, random.Random(seed)) for scene in scenes]
     queries = {PERIOD: outputs} | {scene.attacker: quotes(training, scene) for scene in scenes}
-    book = read_spans(training, queries, _spans(one for each in attacked for one in each.values()), progress)
+    book = read_spans(training, queries, _spans(one for each in attacked for one in each.values()), progress, weights)
     measured = int(read_kept(training.home, training.name, "evaluation")["reliability"]["lambda_ppm"])
     doubts, worst = _doubts(training, uploads), dict[str, Found]()
     for scene, after in zip(scenes, attacked, strict=True):
-        found = outcomes(scene, after, attacks, Market(uploads, book.of(PERIOD), measured, doubts))
-        found["self-prompting"] = _self_prompting(scene, book, measured)
+        found = outcomes(scene, after, attacks, Market(uploads, book.of(PERIOD), measured, doubts, policy=policy))
+        found["self-prompting"] = _self_prompting(scene, book, measured, policy)
         for name, each in _best_variants(found).items():
             if name not in worst or _margin(each) > _margin(worst[name]):
                 worst[name] = Found(**{f: getattr(each, f) for f in Outcome.__slots__}, attacker=scene.attacker)
@@ -54,13 +62,17 @@ def attack_training(training: Training, seed: int = 0, progress: Progress = sile
 
 
 def _best_variants(found: Mapping[str, Outcome]) -> dict[str, Outcome]:
-    """Of an attack in several variants the one that gains most, without the defences and with them."""
+    """Of an attack in several variants the one that gains most by each way of paying."""
     best: dict[str, Outcome] = {}
     for variant, each in found.items():
         name = variant.partition(" at ")[0]
         known = best.get(name, each)
         worse = max(known, each, key=_margin)
-        best[name] = replace(worse, gain_undefended_ppm=max(known.gain_undefended_ppm, each.gain_undefended_ppm))
+        best[name] = replace(
+            worse,
+            gain_undefended_ppm=max(known.gain_undefended_ppm, each.gain_undefended_ppm),
+            gain_if_passed_ppm=max(known.gain_if_passed_ppm, each.gain_if_passed_ppm),
+        )
     return best
 
 
@@ -165,7 +177,8 @@ def quotes(training: Training, scene: Scene) -> tuple[Query, ...]:
     return tuple(Query(tokens_of(training, span), 1) for span in scene.own.spans)
 
 
-def _self_prompting(scene: Scene, book: Book, measured: int) -> Outcome:
+def _self_prompting(scene: Scene, book: Book, measured: int, policy: Policy) -> Outcome:
     """The attacker buys such outputs."""
     asked = ((PERIOD,), (PERIOD, scene.attacker), (scene.attacker,))
-    return bought_outputs(scene.attacker, *(Market(scene.uploads, book.of(*queries), measured) for queries in asked))
+    markets = (Market(scene.uploads, book.of(*queries), measured, policy=policy) for queries in asked)
+    return bought_outputs(scene.attacker, *markets)

@@ -23,7 +23,8 @@ from byline.app.terminal import (
     refuse_problems,
     say,
 )
-from byline.core import Problem, party_id
+from byline.core import AppError, Problem, party_id
+from byline.ledger import Prior
 
 if TYPE_CHECKING:
     from byline.app.attack import Outcome
@@ -74,12 +75,18 @@ def attack_command(
         str | None, typer.Option(help="Attack this finished training of the project, not a small world.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Another small world, or other draws.")] = 0,
+    prior: Annotated[Prior, typer.Option(help="What pays where nothing is attributed.")] = Prior.LENGTH,
+    blend: Annotated[bool, typer.Option("--blend", help="By the blend that the audit of --name fitted.")] = False,
+    words: Annotated[bool, typer.Option("--words", help="By its blend with the words; needed to pay by them.")] = False,
     home: HomeOption = HOME,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Attack the pay in every known way: a small world, or a finished run (--name). Exit code 1 above a bound."""
-    found = _attacked(Home.open(home, database), name, seed) if name else _small(seed)
+    if name is None and (blend or words):
+        raise AppError("no-blend", "a small world has no audit, and so no blend", "byline attack --name TRAINING")
+    joined = words if blend or words else None
+    found = _attacked(Home.open(home, database), name, seed, prior, joined) if name else _small(seed, prior)
     if not as_json:
         out.print(attack_table(found))
     gains = {attack: _ratios(outcome) for attack, outcome in found.items()}
@@ -90,18 +97,29 @@ def attack_command(
         raise typer.Exit(1)
 
 
-def _small(seed: int) -> "Mapping[str, Outcome]":
+def _small(seed: int, prior: Prior) -> "Mapping[str, Outcome]":
     from byline.app.attack import run_attacks
+    from byline.app.attack_pay import policy_of
 
-    return run_attacks(seed)
+    return run_attacks(seed, policy_of(prior))
 
 
-def _attacked(home: Home, name: str, seed: int) -> "Mapping[str, Outcome]":
+def _attacked(
+    home: Home, name: str, seed: int, prior: Prior, words: bool | None = None
+) -> "Mapping[str, Outcome]":
+    """By the transport, or (`words` is not None) by the blend, with the words or without; kept beside the training."""
+    from byline.app.attack_pay import policy_of
     from byline.app.attack_run import attack_training
+    from byline.app.attacked import Made, keep_attacks
+    from byline.app.blend import kept_weights
     from byline.app.model import Training
 
+    training = Training.open(home, name)
+    weights = None if words is None else kept_weights(training, words)
     with bars() as progress:
-        return attack_training(Training.open(home, name), seed, progress)
+        found = attack_training(training, seed, progress, policy_of(prior), weights)
+    keep_attacks(home.training(name), Made(training.run.id, weights, seed, prior.value), found, date.today())
+    return found
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (payout_command, attack_command)
@@ -182,7 +200,7 @@ def _show(problems: list[Problem]) -> None:
 
 
 def _ratios(outcome: "Outcome") -> dict[str, Any]:
-    names = ("gain_undefended", "gain_defended", "bound")
+    names = ("gain_undefended", "gain_defended", "gain_if_passed", "bound")
     told = {**{name: getattr(outcome, f"{name}_ppm") / 1e6 for name in names}, "says": outcome.says}
     return told | ({"attacker": outcome.attacker} if hasattr(outcome, "attacker") else {})
 
@@ -198,8 +216,8 @@ def payout_table(shown: dict[str, Any]) -> Table:
 
 
 def attack_table(found: "Mapping[str, Outcome]") -> Table:
-    table = Table("attack", "gain without", "gain with defences", "bound", "what it is", box=None)
+    table = Table("attack", "gain without", "with defences", "if all is let pass", "bound", "what it is", box=None)
     for name, each in found.items():
-        gains = (each.gain_undefended_ppm, each.gain_defended_ppm, each.bound_ppm)
+        gains = (each.gain_undefended_ppm, each.gain_defended_ppm, each.gain_if_passed_ppm, each.bound_ppm)
         table.add_row(name, *(f"{gain / 1e6:.2f}" for gain in gains), each.says)
     return table

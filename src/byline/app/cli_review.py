@@ -4,12 +4,14 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from byline.app.home import Home
 from byline.app.notices import moment
 from byline.app.terminal import HOME, DatabaseOption, HomeOption, JsonOption, out, say
 from byline.core import AppError
+from byline.ledger import amount_text
 from byline.registry import Looked
 
 MOST = 200  # works of a list
@@ -38,7 +40,9 @@ def review_command(
     if release or keep:
         made = review(place, work, Looked.RELEASED if release else Looked.KEPT, because, by, moment())
         says = "released" if release else "kept held"
-        return say(as_json, made.to_json(), f"{place.works[made.work].title}: {says} by {made.by}: {made.because}")
+        then = " `byline adjust` pays what waited for this." if release else ""
+        title = place.works[made.work].title
+        return say(as_json, made.to_json(), f"{title}: {says} by {made.by}: {made.because}{then}")
     found = held(place, work)
     told = {"decision": found.decision.to_json(), "reviews": [each.to_json() for each in found.reviews],
             "held": found.open}  # fmt: skip
@@ -46,7 +50,7 @@ def review_command(
 
 
 def _list(place: Home, as_json: bool) -> None:
-    from byline.app.reviews import told, waiting
+    from byline.app.reviews import new_works, told, waiting
 
     listed: dict[str, Any] = {}
     for name, kept in (("waiting", False), ("kept", True)):
@@ -57,8 +61,21 @@ def _list(place: Home, as_json: bool) -> None:
         for each in listed["waiting"] + listed["kept"]:
             table.add_row(each["title"], each["by"], each["rule"], each["because"])
         out.print(table)
+    new = new_works(place)
+    listed["new"] = [{"work": one.work, "title": one.title, "nano": one.amount_nano, "currency": one.currency}
+                     for one in new]  # fmt: skip
+    if not as_json and new:
+        table = Table("new work", "by", "pay that waits", box=None)
+        for one in new[:MOST]:
+            amount = amount_text(int(one.amount_nano), one.currency)
+            table.add_row(escape(one.title), escape(place.contributors(one.work)), amount)
+        out.print(table)
     waits, stays = listed["waiting_count"], listed["kept_count"]
-    say(as_json, listed, f"{waits} held until a person has looked, {stays} looked at and kept held.")
+    say(
+        as_json,
+        listed,
+        f"{waits} held until a person has looked, {stays} looked at and kept held, {len(new)} new whose pay waits.",
+    )
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (review_command,)

@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cache
 
-from byline.app.home import Home
+from byline.app.home import Home, looked_at
 from byline.app.money import splits_in_force
 from byline.core import PartyId, Problem, Source, Split, WorkId
 from byline.ledger import (
+    NEW,
     Change,
     JournalAccounts,
     Settlement,
+    Stake,
     compare,
     inherited_moves,
     open_payout_book,
@@ -79,7 +81,16 @@ def _corrected(home: Home, standing: Settlement, name: str) -> tuple[Settlement,
 def _divided_again(home: Home, standing: Settlement, works: Iterable[WorkId]) -> Settlement:
     wanted = set(works)
     kept: list[Split] = [split for split in standing.splits if split.work not in wanted]
-    return resettle(replace(standing, splits=(*kept, *splits_in_force(home, wanted, standing.events))))
+    splits = (*kept, *splits_in_force(home, wanted, standing.events))
+    return resettle(replace(standing, stakes=_stakes_now(home, standing), splits=splits))
+
+
+def _stakes_now(home: Home, standing: Settlement) -> tuple[Stake, ...]:
+    """Works that somebody has looked at since are no longer new; what was once looked at stays so."""
+    seen = looked_at(home)
+    return tuple(
+        replace(stake, new=stake.new and not all(work in seen for work, _ in stake.works)) for stake in standing.stakes
+    )
 
 
 def _given_away(home: Home, standing: Settlement, corrected: Settlement) -> set[WorkId]:
@@ -95,7 +106,8 @@ def _given_away(home: Home, standing: Settlement, corrected: Settlement) -> set[
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One line of the public list: money that waits for a work, since when, and for what. Amounts in nano-units."""
+    """One line of the public list: money that waits for a work, since when, and for what; `new`: for a person to look
+    at the work. Amounts in nano-units."""
 
     work: WorkId
     title: str
@@ -103,6 +115,7 @@ class Waiting:
     currency: str
     since: date
     why: str
+    new: bool
 
 
 def waiting(home: Home) -> list[Waiting]:
@@ -112,18 +125,20 @@ def waiting(home: Home) -> list[Waiting]:
     settled += [journal.standing(one.id) for one in settled]
     divisions = cache(People(journal.engine, home.registry).divisions_on)
     titles = {work.id: work.title for work in home.works.values()}
+    new = {work for each in settled for works in each.on_probation().values() for work in works} - looked_at(home)
     found = []
     for currency in journal.currencies():
         for one in unclaimed_list(settled, journal.balances(currency), currency, titles):
-            why = _why(divisions(one.since).get(one.work))
-            found.append(Waiting(one.work, one.title, one.amount_nano, currency, one.since, why))
+            why = _why(divisions(one.since).get(one.work), one.work in new)
+            found.append(Waiting(one.work, one.title, one.amount_nano, currency, one.since, why, one.work in new))
     return found
 
 
-def _why(division: Division | None) -> str:
+def _why(division: Division | None, new: bool) -> str:
     if division is None:
         return "the work is not registered here"
-    reasons = [
+    reasons = [NEW] if new else []
+    reasons += [
         f"{hold.ppm / 10_000:g} % " + ("claimed by too many" if hold.id.startswith("overlap:") else "disputed")
         for hold in division.holds
     ]

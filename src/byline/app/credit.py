@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from byline.app.home import Home, cluster_of, in_order_of_registration, read_json, write_json
+from byline.app.home import Home, cluster_of, in_order_of_registration, looked_at, read_json, write_json
 from byline.core import ClusterId, Example, Manifest, ShareTable, WorkId, cluster_id
 from byline.gate import Excerpt, credited_works, find_excerpts, own_lengths
-from byline.ledger import Stake, canonical_stakes
+from byline.ledger import Policy, Probation, Stake, canonical_stakes
 
 NOBODY = ClusterId("")  # of a passage that was taken from a work which was not trained on
 
@@ -43,7 +43,17 @@ def without_nobody(shares: ShareTable) -> ShareTable:
     return replace(shares, lines=lines, unattributed_ppb=shares.unattributed_ppb + lost)
 
 
-def own_stakes(home: Home, manifest: Manifest) -> tuple[Stake, ...]:
+def own_stakes(home: Home, manifest: Manifest, policy: Policy) -> tuple[Stake, ...]:
     """One stake per cluster, as long as what its work has from nobody else."""
     lengths = {entry.work: len(home.registry.text(entry.work)) for entry in manifest.entries}
-    return canonical_stakes(manifest, own_lengths(lengths, excerpts_of(home, manifest)))
+    new = set() if policy.probation is Probation.NONE else newcomers(home, manifest)
+    return canonical_stakes(manifest, own_lengths(lengths, excerpts_of(home, manifest)), new)
+
+
+def newcomers(home: Home, manifest: Manifest) -> set[WorkId]:
+    """Works that came after money had been divided for the first time, and that no person has looked at."""
+    first = home.journal.first_settlement()
+    if first is None:
+        return set()
+    founding = {work for stake in first.stakes for work, _ in stake.works}
+    return {entry.work for entry in manifest.entries} - founding - looked_at(home)

@@ -115,6 +115,9 @@ def ask(training: Training, today: date, progress: Progress, tell: Tell) -> None
     )
 
 
+GAINS = ("gain_undefended", "gain_defended", "gain_if_passed", "bound")
+
+
 def cheat(training: Training, progress: Progress, tell: Tell) -> dict[str, dict[str, float]]:
     """Every known attack on the pay of this run: its gain without defences and with them, and the bound claimed."""
     found = attack_training(training, progress=progress)
@@ -122,14 +125,18 @@ def cheat(training: Training, progress: Progress, tell: Tell) -> dict[str, dict[
         name: {
             "gain_undefended": each.gain_undefended_ppm / PPM,
             "gain_defended": each.gain_defended_ppm / PPM,
+            "gain_if_passed": each.gain_if_passed_ppm / PPM,
             "bound": each.bound_ppm / PPM,
         }
         for name, each in found.items()
     }
-    tell("What cheating would bring, as a multiple of honest pay: without defences, with them, and the bound.")
+    tell(
+        "What cheating would bring, as a multiple of honest pay: without defences; with them; if whoever is asked to "
+        "look at new works lets everything pass; and the bound of the second."
+    )
     for name, each in told.items():
         above = "  above the bound" if each["gain_defended"] > each["bound"] else ""
-        tell(f"  {name:<18} {each['gain_undefended']:6.2f} {each['gain_defended']:6.2f} {each['bound']:6.2f}{above}")
+        tell(f"  {name:<18}" + "".join(f" {each[what]:6.2f}" for what in GAINS) + above)
     return told
 
 

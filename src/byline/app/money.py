@@ -105,7 +105,8 @@ def divide(
     columns = asked.outputs
     sums = [sum_outputs(event, [block], columns.clusters, terms) for event, block in sorted(columns.of.items())]
     splits = splits_in_force(home, works, events)
-    return settle(events, shares, own_stakes(home, ground.manifest), splits, terms, uses=asked.uses, outputs=sums)
+    stakes = own_stakes(home, ground.manifest, policy)
+    return settle(events, shares, stakes, splits, terms, uses=asked.uses, outputs=sums)
 
 
 def measured(home: Home, name: str, policy: Policy) -> tuple[ShareTable, Terms]:
@@ -119,14 +120,19 @@ def measured(home: Home, name: str, policy: Policy) -> tuple[ShareTable, Terms]:
 
 def _refuse_other_game(choice: Mapping[str, Any], policy: Policy, name: str) -> None:
     """`choice` as attribution.json keeps it; none is the plain one, which was the only one once."""
-    made = (str(choice.get("game", Game.LINEAR)), bool(choice.get("blend")))
-    agreed = (policy.game.value, policy.blended)
+    made = (str(choice.get("game", Game.LINEAR)), bool(choice.get("blend")), bool(choice.get("words")))
+    agreed = (policy.game.value, policy.blended or policy.words, policy.words)
     if made != agreed:
-        words = [f"the {game} game" + (" with blended channels" if blended else "") for game, blended in (made, agreed)]
-        again = f"byline attribute --name {name} --game {policy.game.value}" + (" --blend" if policy.blended else "")
+        words = [_way(*each) for each in (made, agreed)]
+        more = " --words" if policy.words else " --blend" if policy.blended else ""
+        again = f"byline attribute --name {name} --game {policy.game.value}{more}"
         raise AppError(
             "other-game", f"the shares were made by {words[0]}, policy {policy.id} agrees on {words[1]}", f"{again} ..."
         )
+
+
+def _way(game: str, blended: bool, words: bool) -> str:
+    return f"the {game} game" + (" with blended channels" if blended else "") + (", the words among them" if words else "")
 
 
 def _agreed(events: Sequence[RevenueEvent], policy: Policy) -> tuple[ShareTable, Terms]:

@@ -27,7 +27,7 @@ from byline.core import (
     make_id,
     party_id,
 )
-from byline.ledger import Contract, Outputs, Policy, Prior, Unattributed, Use
+from byline.ledger import Contract, Outputs, Policy, Prior, Probation, Unattributed, Use
 from byline.registry import Columns, Row, parse_share, read_rows
 
 EVENTS = Columns(("received", "licensee", "amount", "currency"), optional=("payment",))
@@ -40,13 +40,14 @@ NANO = Decimal(1_000_000_000)
 _EXACT = Context(prec=28, traps=[Inexact, InvalidOperation, Overflow])
 STANDARD_POLICY = Policy(
     id="policy:standard",
-    version=1,
+    version=2,
     effective=date(2026, 1, 1),
     commission_ppm=100_000,
     reserve_ppm=50_000,
     train_share_ppm=200_000,
     prior=Prior.EQUAL,
     unattributed=Unattributed.COMMONS,
+    probation=Probation.ALL,  # the prior is equal per work, whatever its length
 )
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from byline.app.corrections import Waiting
+from byline.app.corrections import waiting as money_that_waits
 from byline.app.home import Home
 from byline.core import AppError, Decision, RegistryError, Verdict, Work, WorkId
 from byline.gate import HELD_RULES
@@ -59,6 +61,11 @@ def waiting(home: Home, kept: bool, skip: int, most: int) -> tuple[int, list[Dec
     """Held works that nobody has looked at, or that somebody keeps held: how many, and a page of them."""
     count, some = home.registry.verdicts.held(HELD_RULES, kept, skip, most)
     return count, list(some)
+
+
+def new_works(home: Home) -> list[Waiting]:
+    """New works whose pay waits until a person has looked at them: of each how much, largest amount first."""
+    return [one for one in money_that_waits(home) if one.new]
 
 
 def review(home: Home, name: str, looked: Looked, because: str, by: str, now: datetime) -> Review:

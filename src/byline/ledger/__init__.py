@@ -32,6 +32,7 @@ from byline.ledger.export import FORMS, account_name, beancount, export, hledger
 from byline.ledger.formula import decimal_text
 from byline.ledger.guards import Effect
 from byline.ledger.journal import Journal, open_journal
+from byline.ledger.lines import NEW
 from byline.ledger.outputs import Outputs, OutputSums, pooled_shares, sum_outputs
 from byline.ledger.payout import (
     Batch,
@@ -78,6 +79,7 @@ from byline.ledger.terms import (
     Policy,
     Pooling,
     Prior,
+    Probation,
     Stake,
     Terms,
     Unattributed,
@@ -92,6 +94,7 @@ __all__ = [
     "COMMISSION",
     "COMMONS",
     "FORMS",
+    "NEW",
     "PERIOD_KIND",
     "RECEIVABLE",
     "RESERVE",
@@ -137,6 +140,7 @@ __all__ = [
     "Pooling",
     "Posting",
     "Prior",
+    "Probation",
     "Reason",
     "Settlement",
     "Slice",

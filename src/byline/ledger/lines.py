@@ -7,7 +7,7 @@ from typing import Any
 from byline.core import PPM, ClusterId, EventId, PartyId, Record, RevenueEvent, ShareTable, Split, WorkId
 from byline.ledger.grown import GrownRecord
 from byline.ledger.outputs import OutputSums
-from byline.ledger.terms import Stake, Terms, Use
+from byline.ledger.terms import Probation, Stake, Terms, Use
 
 RECEIVABLE = "assets:receivable"
 COMMISSION = "income:commission"
@@ -74,6 +74,11 @@ class Settlement(GrownRecord):
         """JSON of everything but the lines: enough to compute the settlement again."""
         return {name: value for name, value in self.to_json().items() if name not in ("id", "lines")}
 
+    def on_probation(self) -> dict[ClusterId, tuple[WorkId, ...]]:
+        """Clusters, with their works, of whose pay something waits until a person has looked at them."""
+        asked = self.terms.policy.probation is not Probation.NONE
+        return {each.cluster: tuple(dict(each.works)) for each in self.stakes if asked and each.new}
+
     def totals(self) -> dict[str, int]:
         """Nano-units: received = allocated (to parties) + held (reserve, unclaimed, commons) + commission."""
         sums = {"allocated": 0, "held": 0, "commission": 0}
@@ -88,6 +93,9 @@ def payable(party: PartyId) -> str:
 
 def unclaimed(work: WorkId) -> str:
     return f"held:unclaimed:{work}"
+
+
+NEW = "the work is new, and waits until a person has looked at it"
 
 
 def _side(account: str) -> str:

@@ -5,7 +5,7 @@ altered: what the journal learns later about its days stands in the next one, ma
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -16,7 +16,7 @@ from byline.ledger.account_lines import ADJUSTMENT, EARNING, account_lines, even
 from byline.ledger.change import Bridge, Slice, bridge
 from byline.ledger.contracts import advance_account
 from byline.ledger.division import deductions, sums_of
-from byline.ledger.lines import Basis, Settlement, payable, unclaimed
+from byline.ledger.lines import NEW, Basis, Settlement, payable, unclaimed
 from byline.ledger.period import Period
 from byline.ledger.period_words import PERIOD_KIND, change_words, summary
 from byline.ledger.statement import amount_text, remainder_nano, terms_told
@@ -98,7 +98,7 @@ def period_statement(accounts: PayeeAccounts, asked: Asked, bridges: Bridges) ->
         "carried": [
             {"day": day.isoformat(), "because": because, "amount_nano": nano} for day, because, nano in asked.carried
         ],
-        "waiting": _waiting(accounts, asked, lines),
+        "waiting": _waiting(accounts, asked, lines, terms.values()),
         "payments": [_payment(accounts.settlement(each.run), each) for each in settled],
         "terms": [{"settlement": run, **terms_told(terms[run])} for run in sorted(terms)],
         "evidence": dict(asked.evidence),
@@ -179,8 +179,11 @@ def _payment(settlement: Settlement, movement: Movement) -> dict[str, Any]:
     }
 
 
-def _waiting(accounts: PayeeAccounts, asked: Asked, lines: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+def _waiting(
+    accounts: PayeeAccounts, asked: Asked, lines: Sequence[Mapping[str, Any]], settled: Iterable[Settlement]
+) -> list[dict[str, str]]:
     """Money that is not in the payee's account but may come to be, or is owed by it, as of the last day."""
+    new = {work for each in settled for works in each.on_probation().values() for work in works}
     balances = accounts.journal.balances(asked.currency, asked.period.end)
     works = sorted({line["work"] for line in lines if line.get("work")})
     found = []
@@ -188,7 +191,8 @@ def _waiting(accounts: PayeeAccounts, asked: Asked, lines: Sequence[Mapping[str,
         nano = -balances.get(unclaimed(WorkId(work)), 0)
         if nano:
             title = asked.titles.get(WorkId(work), "")
-            found.append({"work": work, "title": title, "amount_nano": str(nano), "why": "no agreed split names it"})
+            why = NEW if work in new else "no agreed split names it"
+            found.append({"work": work, "title": title, "amount_nano": str(nano), "why": why})
     for account, nano in sorted(balances.items()):
         if account.startswith("held:dispute:") and account.endswith(f":{asked.party.id}") and nano:
             case = account.removeprefix("held:dispute:").removesuffix(f":{asked.party.id}")

@@ -6,7 +6,8 @@ After commission and reserve, both rounded down, the rest R of an event goes to 
 
 in one division by largest remainder over all (basis, cluster) lines, so that each line is within one nano-unit of the
 formula; then from the cluster to its works, and from each work to the parties of the split in force on the event's day.
-What no measurement traced and what no split names is kept in accounts that everybody can see.
+What no measurement traced and what no split names is kept in accounts that everybody can see; so is, where the policy
+says so, the pay of new works that no person has looked at yet.
 """
 
 from collections import Counter
@@ -30,7 +31,7 @@ from byline.ledger.lines import (
 )
 from byline.ledger.outputs import OutputSums
 from byline.ledger.refusals import refuse_unless_settleable
-from byline.ledger.terms import Stake, Terms, Use
+from byline.ledger.terms import Probation, Stake, Terms, Use
 
 __all__ = [
     "COMMISSION",
@@ -108,13 +109,14 @@ def _event_lines(event: RevenueEvent, told: Settlement) -> Iterator[Line]:
     yield Line(event.id, Basis.COMMISSION, COMMISSION, str(commission), (policy.commission_ppm, PPM))
     yield Line(event.id, Basis.RESERVE, RESERVE, str(reserve), (policy.reserve_ppm, PPM))
     works = {stake.cluster: stake.works for stake in told.stakes}
-    splits = _in_force(told.splits, event)
+    splits, probation = _in_force(told.splits, event), told.on_probation()
     for line in cluster_lines(event, told):
         if line.cluster is None:
             yield line
         else:
+            waits = line.cluster in probation and (line.basis is Basis.ATTRIBUTION or policy.probation is Probation.ALL)
             for part in _work_lines(line, works[line.cluster]):
-                yield from _party_lines(part, splits)
+                yield from _waiting_lines(part) if waits else _party_lines(part, splits)
 
 
 def _work_lines(line: Line, works: Sequence[tuple[WorkId, int]]) -> Iterator[Line]:
@@ -135,6 +137,12 @@ def _party_lines(line: Line, splits: dict[WorkId, Split]) -> Iterator[Line]:
     parts = allocate(line.nano, weights, f"{line.event} {line.basis} {line.work}")
     for account, ppm in weights.items():
         yield replace(line, account=account, amount_nano=str(parts[account]), split_ppm=ppm)
+
+
+def _waiting_lines(line: Line) -> Iterator[Line]:
+    """Nobody is paid yet: all of it waits in the account of the work."""
+    if line.work is not None:
+        yield replace(line, account=unclaimed(line.work))
 
 
 def _in_force(splits: Sequence[Split], event: RevenueEvent) -> dict[WorkId, Split]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from byline.core import PPB, PPM, Party, RevenueEvent, Share, WorkId
 from byline.ledger.formula import decimal_text, formula
-from byline.ledger.lines import Basis, Line, Settlement, payable, unclaimed
+from byline.ledger.lines import NEW, Basis, Line, Settlement, payable, unclaimed
 
 KIND = "byline-earnings-1"
 
@@ -144,7 +144,8 @@ def _line(line: Line, event: RevenueEvent, settlement: Settlement, share: Share 
 
 
 def _waiting(mine: list[Line], settlement: Settlement, titles: Mapping[WorkId, str]) -> Iterator[dict[str, str]]:
-    """Money of the payee's works that no split names; it waits in an account of the work."""
+    """Money of the payee's works that nobody is paid yet; it waits in an account of the work."""
+    new = {work for works in settlement.on_probation().values() for work in works}
     mine_by_account = {unclaimed(line.work): line.work for line in mine if line.work}
     sums = Counter({account: 0 for account in sorted(mine_by_account)})
     for line in settlement.lines:
@@ -153,4 +154,5 @@ def _waiting(mine: list[Line], settlement: Settlement, titles: Mapping[WorkId, s
     for account, nano in sums.items():
         if nano:
             work = mine_by_account[account]
-            yield {"work": work, "title": titles.get(work, ""), "amount_nano": str(nano), "why": "no split names it"}
+            why = NEW if work in new else "no split names it"
+            yield {"work": work, "title": titles.get(work, ""), "amount_nano": str(nano), "why": why}

@@ -1,6 +1,6 @@
 """What was agreed before the money came: the policy, the measured reliability, the stakes in each cluster."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -55,6 +55,15 @@ class Game(StrEnum):
     REDUNDANCY = "redundancy"  # clusters that teach the same share what they taught together
 
 
+class Probation(StrEnum):
+    """What waits, of the pay of a work that came after money had been divided for the first time, until a person has
+    looked at it."""
+
+    NONE = "none"
+    ATTRIBUTED = "attributed"  # what is left is paid by the prior; where that goes by length, junk earns its length
+    ALL = "all"
+
+
 class Unattributed(StrEnum):
     """Where the attribution money goes that was traced to nobody: to the prior, or to an account all can see."""
 
@@ -68,8 +77,9 @@ class Policy(GrownRecord):
 
     `cap_ppm`: no cluster takes more than this of what attribution divides; what is cut off counts as unattributed.
     `recoup_ppm`: the most of a period's earnings that may pay back an advance. `guarantee_from`: the account that tops
-    up earnings below a guaranteed minimum. `game`, `blended`: how shares have to be made. Contracts of single parties
-    are in `contracts`.
+    up earnings below a guaranteed minimum. `game`, `blended`, `words`: how shares have to be made. `probation`: what of the
+    pay of a work that is new to the money waits until a person has looked at it. Contracts of single parties are in
+    `contracts`.
     Raises: LedgerError("bad-policy") on a rate outside [0, 1e6] or on deductions above the whole.
     """
 
@@ -88,6 +98,8 @@ class Policy(GrownRecord):
     guarantee_from: str = "income:commission"
     game: Game = Game.LINEAR
     blended: bool = False  # whether channels joined by the audit's weights may divide money
+    words: bool = False  # whether likeness of words may be one of them
+    probation: Probation = Probation.NONE
 
     def __post_init__(self) -> None:
         for name in ("commission_ppm", "reserve_ppm", "train_share_ppm", "cap_ppm", "recoup_ppm"):
@@ -153,7 +165,7 @@ class Use(Record):
 @dataclass(frozen=True, slots=True)
 class Stake(GrownRecord):
     """One cluster of near-identical works: its length in characters, the works that carry its pay, with weights, and
-    the catalogue it belongs to (a publisher's, a label's), where there is one.
+    the catalogue it belongs to (a publisher's, a label's), where there is one. `new`: no person has looked at it yet.
 
     By default only the canonical (earliest evidenced) work carries weight. A copy, whoever sent it in, earns nothing
     until the parties agree on other weights: so copying a work neither adds to the cluster nor takes from it.
@@ -164,6 +176,7 @@ class Stake(GrownRecord):
     length: int
     works: tuple[tuple[WorkId, int], ...]
     catalogue: str = ""
+    new: bool = False
 
     def __post_init__(self) -> None:
         weights = [weight for _, weight in self.works]
@@ -173,8 +186,11 @@ class Stake(GrownRecord):
             raise LedgerError("bad-stake", f"{self.cluster} names a work twice")
 
 
-def canonical_stakes(manifest: Manifest, lengths: Mapping[WorkId, int]) -> tuple[Stake, ...]:
-    """One stake per cluster of the manifest, carried by its canonical work; `lengths` in characters per work.
+def canonical_stakes(
+    manifest: Manifest, lengths: Mapping[WorkId, int], new: Collection[WorkId] = ()
+) -> tuple[Stake, ...]:
+    """One stake per cluster of the manifest, carried by its canonical work; `lengths` in characters per work, `new`:
+    works on probation.
 
     Raises: LedgerError("no-canonical-work") if the work that names a cluster was not admitted.
     """
@@ -188,5 +204,5 @@ def canonical_stakes(manifest: Manifest, lengths: Mapping[WorkId, int]) -> tuple
                 "refuse the copies of a refused work at the gate, and freeze again",
             )
         work = canonical[cluster]
-        stakes.append(Stake(cluster, lengths[work], ((work, 1),)))
+        stakes.append(Stake(cluster, lengths[work], ((work, 1),), new=work in new))
     return tuple(stakes)

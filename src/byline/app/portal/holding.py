@@ -8,7 +8,7 @@ from byline.app.portal.doors import Doors
 from byline.app.portal.fields import decider
 from byline.app.portal.paging import pages_of
 from byline.app.portal.visit import Answer, Onward, Page, Visit
-from byline.app.reviews import Held, beside, held, review, told, waiting
+from byline.app.reviews import Held, beside, held, new_works, review, told, waiting
 from byline.core import AppError, Work, WorkId
 from byline.registry import MEDIA, Looked
 
@@ -86,6 +86,7 @@ def show(visit: Visit) -> Answer:
     data = {
         "works": [told(home, each) | {"why": RULES.get(each.rule, each.rule)} for each in some],
         "kept": kept,
+        "new": new_works(home),
         "others": waiting(home, not kept, 0, 1)[0],
         "looked": [_looked(visit, each) for each in home.registry.verdicts.last_reviews(0, SOME)],
         "at": at,

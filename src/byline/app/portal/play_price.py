@@ -43,7 +43,7 @@ def priced(
         settlement = settle(
             [event],
             ShareTable.from_json(shares),
-            own_stakes(training.home, training.manifest),
+            own_stakes(training.home, training.manifest, policy),
             splits_in_force(training.home, works, [event]),
             Terms(policy, reliability, published),
         )
