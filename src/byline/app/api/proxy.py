@@ -5,7 +5,7 @@ streams, and each answer gets the id of a signed receipt. Nothing of the engine 
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -53,13 +53,36 @@ def proxy_app(home: Home, to: str, policy: GuardPolicy = STANDARD, client: httpx
         await run_in_threadpool(_enter, proxy.receipts)
         await upstream.aclose()
 
-    api = APIRouter(prefix="/v1", route_class=ApiRoute)
+    api = APIRouter(prefix="/v1", route_class=_Route)
     api.add_api_route("/chat/completions", proxy.chat, methods=["POST"])
     api.add_api_route("/completions", proxy.complete, methods=["POST"])
     api.add_api_route("/models", proxy.models, methods=["GET"])
     app = FastAPI(title="Byline proxy", docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
     app.include_router(api)
     return app
+
+
+class _Route(ApiRoute):
+    """Errors in our words, and once more in the field where clients of this protocol look for them."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            answer = await handle(request)
+            if not isinstance(answer, JSONResponse) or answer.status_code < 400:
+                return answer
+            headers = {
+                name: value for name, value in answer.headers.items() if name in ("retry-after", RECEIPT.lower())
+            }
+            return JSONResponse(_worded(json.loads(bytes(answer.body))), answer.status_code, headers)
+
+        return handler
+
+
+def _worded(told: dict[str, Any]) -> dict[str, Any]:
+    error = told["error"]
+    return {"error": error | {"message": f"{error['what']}; {error['fix']}", "type": "byline_error", "param": None}}
 
 
 async def _entering(receipts: Receipts) -> None:
@@ -161,7 +184,7 @@ class _Proxy:
         for told in checked.rest(last, chat):
             yield told
         if checked.broken:
-            yield error_body("upstream-unreachable", BAD_ANSWER, "ask again")
+            yield _worded(error_body("upstream-unreachable", BAD_ANSWER, "ask again"))
 
 
 def _asked(body: bytes) -> dict[str, Any]:
