@@ -14,6 +14,7 @@ from byline.ledger import (
     JournalAccounts,
     Settlement,
     Stake,
+    Unclaimed,
     compare,
     inherited_moves,
     open_payout_book,
@@ -120,18 +121,31 @@ class Waiting:
 
 def waiting(home: Home) -> list[Waiting]:
     """Everything that waits for rightful payees, by currency, largest amount first."""
+    unclaimed, new = _unclaimed(home)
+    divisions = cache(People(home.journal.engine, home.registry).divisions_on)
+    return [_told(one, _why(divisions(one.since).get(one.work), one.work in new), new) for one in unclaimed]
+
+
+def waiting_new(home: Home) -> list[Waiting]:
+    """Of it only the pay of new works that waits until a person has looked at them."""
+    unclaimed, new = _unclaimed(home)
+    return [_told(one, NEW, new) for one in unclaimed if one.work in new]
+
+
+def _told(one: Unclaimed, why: str, new: set[WorkId]) -> Waiting:
+    return Waiting(one.work, one.title, one.amount_nano, one.currency, one.since, why, one.work in new)
+
+
+def _unclaimed(home: Home) -> tuple[list[Unclaimed], set[WorkId]]:
+    """Money of works that waits, and which works are new and were not looked at."""
     journal = home.journal
     settled = [journal.settlement(name) for name in journal.settlement_ids()]
     settled += [journal.standing(one.id) for one in settled]
-    divisions = cache(People(journal.engine, home.registry).divisions_on)
-    titles = {work.id: work.title for work in home.works.values()}
     new = {work for each in settled for works in each.on_probation().values() for work in works} - looked_at(home)
-    found = []
-    for currency in journal.currencies():
-        for one in unclaimed_list(settled, journal.balances(currency), currency, titles):
-            why = _why(divisions(one.since).get(one.work), one.work in new)
-            found.append(Waiting(one.work, one.title, one.amount_nano, currency, one.since, why, one.work in new))
-    return found
+    found = [one for currency in journal.currencies()
+             for one in unclaimed_list(settled, journal.balances(currency), currency, {})]  # fmt: skip
+    titles = {work.id: work.title for work in home.registry.works_of_ids([one.work for one in found])}
+    return [replace(one, title=titles.get(one.work, "")) for one in found], new
 
 
 def _why(division: Division | None, new: bool) -> str:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from byline.app.corrections import Waiting
-from byline.app.corrections import waiting as money_that_waits
+from byline.app.corrections import Waiting, waiting_new
 from byline.app.home import Home
 from byline.core import AppError, Decision, RegistryError, Verdict, Work, WorkId
 from byline.gate import HELD_RULES
@@ -65,7 +64,7 @@ def waiting(home: Home, kept: bool, skip: int, most: int) -> tuple[int, list[Dec
 
 def new_works(home: Home) -> list[Waiting]:
     """New works whose pay waits until a person has looked at them: of each how much, largest amount first."""
-    return [one for one in money_that_waits(home) if one.new]
+    return waiting_new(home)
 
 
 def review(home: Home, name: str, looked: Looked, because: str, by: str, now: datetime) -> Review:
