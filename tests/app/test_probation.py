@@ -29,7 +29,7 @@ def home(tmp_path, monkeypatch):
     Path("policy.json").write_text(json.dumps(POLICY))
     told("register", "works.csv", "--splits", "splits.csv")
     told("freeze")
-    settle("p1")
+    assert settle("p1")["new_works"] == []
     Path("eve.txt").write_text(prose("cloud rain wind storm thunder hail", 9))
     columns = Path("works.csv").read_text().splitlines()[0].split(",")
     row = ["eve.txt", "Eve 1", "Eve Hart", "author", "2020-01-01", "test", "CC0-1.0"]
@@ -53,7 +53,7 @@ def settle(name, code=0):
 def test_it_waits_is_listed_and_is_paid_once_somebody_has_looked(home):
     told("register", "more.csv")
     told("freeze")
-    settle("p2")
+    assert len(settle("p2")["new_works"]) == 1
     balances = home.journal.balances("EUR")
     assert EVE not in balances and home.journal.check() == []
     (line,) = [one for one in waiting(home) if one.title == "Eve 1"]

@@ -42,7 +42,7 @@ def review_command(
         says = "released" if release else "kept held"
         then = " `byline adjust` pays what waited for this." if release else ""
         title = place.works[made.work].title
-        return say(as_json, made.to_json(), f"{title}: {says} by {made.by}: {made.because}{then}")
+        return say(as_json, made.to_json(), f"{title}: {says} by {made.by} ({made.because}).{then}")
     found = held(place, work)
     told = {"decision": found.decision.to_json(), "reviews": [each.to_json() for each in found.reviews],
             "held": found.open}  # fmt: skip

@@ -73,7 +73,11 @@ def settle_command(
     totals = {f"{what}_nano": str(nano) for what, nano in settlement.totals().items()}
     told |= {"settlement": settlement.id, "policy_sha256": terms.digest(), "currency": settlement.currency, **totals}
     told |= {"reserve_nano": str(reserve_of(settlement)), "contracts": [due.to_json() for due in found]}
-    say(as_json, told, conservation(settlement) + (f" Contracts change {len(found)} payees." if found else ""))
+    new = [work for works in settlement.on_probation().values() for work in works]
+    told |= {"new_works": new}
+    more = f" Contracts change {len(found)} payees." if found else ""
+    more += f" The pay of {len(new)} new works waits until somebody has looked at them: `byline review`." if new else ""
+    say(as_json, told, conservation(settlement) + more)
 
 
 def adjust_command(
