@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from byline.attribution.transport import SketchTransport
-from byline.capture import Projector, Scale, Tap, find_taps, tapped, weights_digest
+from byline.capture import Early, Projector, Scale, Tap, find_taps, tapped, weights_digest
 from byline.core import AttributionError, ScoreTable
 from byline.store import RunReader, open_store
 
@@ -113,11 +113,14 @@ def _gradient(
 ) -> Floats:
     parts: dict[str, Tensor] = {}
 
-    def receive(tap: Tap, inputs: Tensor, grads: Tensor) -> None:
-        row = tap.project(inputs, grads, scales[tap.name]).sum(0)
+    def add(tap: Tap, features_BK: Tensor) -> None:
+        row = features_BK.sum(0)
         parts[tap.name] = parts[tap.name] + row if tap.name in parts else row
 
-    with tapped(taps, receive), torch.enable_grad():
+    def receive(tap: Tap, inputs: Tensor, grads: Tensor) -> None:
+        add(tap, tap.project(inputs, grads, scales[tap.name]))
+
+    with tapped(taps, receive, Early(scales, add)), torch.enable_grad():
         value = measure(model, query)
         if value.numel() != 1:
             raise AttributionError(

@@ -1,5 +1,6 @@
 """Capture: what every training example taught the model, written down while it trains."""
 
+from byline.capture.calls import Early, tapped
 from byline.capture.checkpoint import (
     Snapshot,
     named_buffers,
@@ -9,7 +10,7 @@ from byline.capture.checkpoint import (
     states_in,
     weights_digest,
 )
-from byline.capture.hooks import Scale, Tap, Uncaptured, find_taps, tapped
+from byline.capture.hooks import Scale, Tap, Uncaptured, find_taps
 from byline.capture.join import join_ranks
 from byline.capture.optimizer import KINDS, OptimizerView
 from byline.capture.projector import Projector
@@ -18,6 +19,7 @@ from byline.capture.steplog import broken_link, chained, random_digest
 
 __all__ = [
     "KINDS",
+    "Early",
     "OptimizerView",
     "Projector",
     "Recorder",

@@ -25,6 +25,11 @@ class Batch:
     held: list[tuple[Tap, Tensor, Tensor]] = field(default_factory=list)  # until Adam has a second moment
 
     @property
+    def reached(self) -> bool:
+        """Whether the backward pass has come to any layer."""
+        return bool(self.features or self.held)
+
+    @property
     def layers(self) -> set[str]:
         """Names of the layers that the backward pass has reached."""
         return {*self.features, *(tap.name for tap, _, _ in self.held)}
@@ -42,8 +47,13 @@ class Batch:
     def rows(self, taps: Sequence[Tap], ranks: int) -> npt.NDArray[np.float32]:
         """(B, K): features of all layers side by side, zeros for a layer that was not reached; their part in a gradient
         that is the mean over so many ranks."""
-        parts = [self.features.get(tap.name, torch.zeros(len(self.ids), tap.width)).cpu() for tap in taps]
-        whole = torch.cat(parts, dim=1)
+        parts = [self.features.get(tap.name) for tap in taps]
+        filled = [
+            torch.zeros(len(self.ids), tap.width) if part is None else part
+            for tap, part in zip(taps, parts, strict=True)
+        ]
+        on_one_device = len({part.device for part in filled}) == 1
+        whole = torch.cat(filled if on_one_device else [part.cpu() for part in filled], dim=1).cpu()
         rows_BK: npt.NDArray[np.float32] = (whole / ranks if ranks > 1 else whole).numpy()
         return rows_BK
 

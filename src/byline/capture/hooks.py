@@ -1,19 +1,20 @@
 """Taps: what is read off a layer while the user's own backward pass runs.
 
 The weight gradient of a linear layer, a convolution or an embedding is, for one example, the sum over its positions of
-(gradient at the output) times (activation at the input). A tap keeps the input at forward time and, when the gradient
-of the output arrives, writes the projected sum of every example of the batch at once: no second backward, no loop over
-examples, no vmap. Layers that share one weight are one tap, and what they bring is added.
+(gradient at the output) times (activation at the input). A tap keeps the input at forward time, projected if it can be
+already, and, when the gradient of the output arrives, writes the projected sum of every example of the batch at once:
+no second backward, no loop over examples, no vmap. Layers that share one weight are one tap, and what they bring is
+added. `byline.capture.calls` listens to the layers.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from byline.capture.layers import Layer, Lookup, layer_of
+from byline.capture.layers import Layer, layer_of
 from byline.capture.projector import Projector
 from byline.capture.ranks import plain, plain_name
 from byline.core import CaptureError, Record
@@ -56,6 +57,14 @@ class Sides:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Projected:
+    """What went into one call of a layer, projected, and the matrix that its gradient is to be projected by."""
+
+    inputs: Tensor  # as `Layer.project` gives it
+    side: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Tap:
     """One captured weight: its layer (several, if layers share the weight), and the two sides of its projection.
 
@@ -80,22 +89,39 @@ class Tap:
         """A tensor of the weight's shape (its gradient, its second moment) as outputs by inputs: (O, I)."""
         return tensor.T if self.transposed else tensor.flatten(1)
 
+    @property
+    def turned(self) -> bool:
+        """Whether the layer uses the weight the other way round than the one that the tap has its name from."""
+        return self.layer.transposed != self.transposed
+
     def project(self, inputs: Tensor, grads: Tensor, scale: Scale | None) -> Tensor:
         """Features (B, K), float32: per-example weight gradients, scaled from both sides, projected, flattened."""
-        left, right = self._sides.of(self, scale, grads.device)
-        inputs = inputs.float() if inputs.is_floating_point() else inputs
-        with _no_autocast(grads.device.type):
-            if self.layer.transposed == self.transposed:
-                features_BKL = self.layer.features(inputs, grads.float(), left, right)
-            else:  # the weight is used here the other way round than where the tap has its name from
-                features_BKL = self.layer.features(inputs, grads.float(), right, left).transpose(1, 2)
-            return features_BKL.flatten(1)
+        return self.meet(self.begin(inputs, scale), grads)
+
+    def begin(self, inputs: Tensor, scale: Scale | None) -> Projected:
+        """The half of `project` that needs no gradients yet."""
+        near, far = self.sides(scale, inputs.device)
+        with no_autocast(inputs.device.type):
+            return Projected(self.layer.project(as_float(inputs), near), far)
+
+    def meet(self, projected: Projected, grads: Tensor) -> Tensor:
+        """The other half."""
+        with no_autocast(grads.device.type):
+            features_BKL = self.layer.features(projected.inputs, grads.float(), projected.side)
+            return (features_BKL.transpose(1, 2) if self.turned else features_BKL).flatten(1)
+
+    def sides(self, scale: Scale | None, device: torch.device) -> tuple[Tensor, Tensor]:
+        """The scaled matrices by which the layer's inputs and the gradients of its outputs are projected."""
+        left, right = self._sides.of(self, scale, device)
+        return (left, right) if self.turned else (right, left)
 
 
-Receive = Callable[[Tap, Tensor, Tensor], None]
+def as_float(inputs: Tensor) -> Tensor:
+    """Float32, but token ids as they are."""
+    return inputs.float() if inputs.is_floating_point() else inputs
 
 
-def _no_autocast(device: str) -> AbstractContextManager[object]:
+def no_autocast(device: str) -> AbstractContextManager[object]:
     """Features are made in float32, also where the user's backward pass runs under autocast."""
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
@@ -150,7 +176,7 @@ def _named(group: list[tuple[str, nn.Module]]) -> tuple[str, list[nn.Module]]:
 
 
 def _tap(name: str, modules: list[nn.Module], projector: Projector) -> Tap:
-    weight, layer = modules[0].weight, _layer(modules[0])
+    weight, layer = modules[0].weight, read_layer(modules[0])
     if not isinstance(weight, nn.Parameter):
         raise CaptureError("nothing-to-capture", f"{name}.weight is not a parameter", "check requires_grad")
     outputs, inputs = weight.shape[0], weight.shape[1:].numel()
@@ -160,7 +186,7 @@ def _tap(name: str, modules: list[nn.Module], projector: Projector) -> Tap:
     return Tap(name or "model", tuple(modules), weight, layer.transposed, left, right, layer)
 
 
-def _layer(module: nn.Module) -> Layer:
+def read_layer(module: nn.Module) -> Layer:
     layer = layer_of(module)
     if layer is None or isinstance(layer, str):
         raise CaptureError("nothing-to-capture", f"{type(module).__name__} cannot be read", "check requires_grad")
@@ -188,75 +214,3 @@ def _uncaptured(model: nn.Module, taps: tuple[Tap, ...], reasons: dict[str, str]
             yield Uncaptured(", ".join(unread), 0, f"{reason}; tied to {tied[0]}: only its use there is recorded")
         else:
             yield Uncaptured(plain_name(name), parameter.numel(), reason)
-
-
-@contextmanager
-def tapped(taps: Iterable[Tap], receive: Receive) -> Iterator[None]:
-    """While open, call `receive(tap, inputs, grads)` whenever a backward pass reaches a tapped layer.
-
-    `inputs` and `grads` have the rows first and are what `tap.project` wants: of a Linear layer (B, T, I) and
-    (B, T, O), of an embedding token ids (B, T), of a convolution what the layer takes and gives. Forward passes without
-    gradients are ignored. `receive` is called once per forward of the layer; a layer used twice is reported twice. The
-    hooks return nothing, so training is bit-identical with and without them.
-
-    Raises, in the backward pass: CaptureError("changed-input") if the input was overwritten in between,
-    CaptureError("batch-size") if an embedding was asked for the positions 0, 1, 2, ... of all rows at once.
-    """
-    handles = [
-        module.register_forward_hook(_forward_hook(replace(tap, layer=_layer(module)), receive), with_kwargs=True)
-        for tap in taps
-        for module in tap.modules
-    ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _forward_hook(
-    tap: Tap, receive: Receive
-) -> Callable[[nn.Module, tuple[Tensor, ...], dict[str, Tensor], Tensor], None]:
-    def hook(module: nn.Module, args: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor) -> None:
-        if not (torch.is_grad_enabled() and output.requires_grad):
-            return
-        source = next(iter((*args, *named.values())))
-        waiting = [(source.detach(), source._version)]
-
-        def arrived(grad: Tensor) -> None:
-            inputs = _taken(tap, waiting)
-            receive(tap, tap.layer.inputs(inputs), tap.layer.grads(grad.detach()))
-
-        output.register_hook(arrived)  # type: ignore[no-untyped-call]
-
-    return hook
-
-
-def _taken(tap: Tap, waiting: list[tuple[Tensor, int]]) -> Tensor:
-    """The input of a forward pass, checked. It is let go here: held to the end of the backward pass, as the graph would
-    hold it, it keeps memory from being used again, and that costs more time than all of the projecting."""
-    if not waiting:
-        raise CaptureError(
-            "second-backward",
-            f"a second backward pass went through the same forward pass of layer {tap.name}",
-            "add the losses and call backward() once",
-        )
-    inputs, version = waiting.pop()
-    # autograd checks this too, but not where autocast has made it keep a copy of its own
-    if inputs._version != version:
-        raise CaptureError(
-            "changed-input",
-            f"the input of layer {tap.name} was overwritten between its forward and its backward pass",
-            "write `x = x + y` instead of `x += y` where the layer's input is changed",
-        )
-    if isinstance(tap.layer, Lookup) and inputs.ndim == 1 and len(inputs) > 1 and _is_range(inputs):
-        raise CaptureError(
-            "batch-size",
-            f"layer {tap.name} was asked for the ids 0 to {len(inputs) - 1} without a batch dimension, for all rows",
-            f"give each row its own positions (expand them to the batch), or Projector(skip=({tap.name!r},))",
-        )
-    return inputs
-
-
-def _is_range(ids: Tensor) -> bool:
-    return torch.equal(ids, torch.arange(len(ids), dtype=ids.dtype, device=ids.device))

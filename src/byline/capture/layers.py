@@ -14,13 +14,15 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
-LONG = 4  # positions, per feature of a side, from which the wider factor is summed over positions before projecting
+LONG = 4  # positions, per feature of a side, from which gradients are summed over positions before projecting
 
 
 class Layer(Protocol):
-    """How a kind of layer is read. `transposed`: its weight is kept as (inputs, outputs)."""
+    """How a kind of layer is read. `transposed`: its weight is kept as (inputs, outputs). `early`: its inputs may be
+    projected as soon as they are seen, by a matrix product and into nothing larger."""
 
     transposed: bool
+    early: bool
 
     def inputs(self, tensor: Tensor) -> Tensor:
         """What went in, rows first."""
@@ -30,13 +32,19 @@ class Layer(Protocol):
         """The gradient of what came out, rows first."""
         ...
 
-    def features(self, inputs: Tensor, grads: Tensor, left_OK: Tensor, right_IL: Tensor) -> Tensor:
+    def project(self, inputs: Tensor, right_IL: Tensor) -> Tensor:
+        """What went in, projected at every position: (B, T, L), of a convolution (B, G, L, T)."""
+        ...
+
+    def features(self, projected: Tensor, grads: Tensor, left_OK: Tensor) -> Tensor:
         """Every row's weight gradient as outputs by inputs, projected from both sides: (B, K, L). Float32."""
         ...
 
 
 class Dense:
     """nn.Linear and transformers' Conv1D: (B, ..., I) in, (B, ..., O) out. A single vector is a batch of one."""
+
+    early = True
 
     def __init__(self, transposed: bool = False) -> None:
         self.transposed = transposed
@@ -46,17 +54,18 @@ class Dense:
 
     grads = inputs
 
-    def features(self, inputs: Tensor, grads: Tensor, left_OK: Tensor, right_IL: Tensor) -> Tensor:
-        if grads.shape[2] > inputs.shape[2]:
-            return _summed(inputs @ right_IL, grads, left_OK).transpose(1, 2)
-        return _summed(grads @ left_OK, inputs, right_IL)
+    def project(self, inputs: Tensor, right_IL: Tensor) -> Tensor:
+        return inputs @ right_IL
+
+    def features(self, projected: Tensor, grads: Tensor, left_OK: Tensor) -> Tensor:
+        return _summed(projected, grads, left_OK)
 
 
 class Lookup:
     """nn.Embedding: the input of a position is a one-hot row, so its projection is a row of the matrix. Ids without
     positions, (B,), are one per row. Positions that hold the padding index have no gradient."""
 
-    transposed = True
+    transposed, early = True, False
 
     def __init__(self, padding: int | None) -> None:
         self.padding = padding
@@ -67,18 +76,21 @@ class Lookup:
     def grads(self, tensor: Tensor) -> Tensor:
         return tensor.reshape(len(tensor) if tensor.ndim > 1 else 1, -1, tensor.shape[-1])
 
-    def features(self, inputs: Tensor, grads: Tensor, left_OK: Tensor, right_IL: Tensor) -> Tensor:
+    def project(self, inputs: Tensor, right_IL: Tensor) -> Tensor:
         picked_BTL = right_IL[inputs]
         if self.padding is not None:
             picked_BTL = picked_BTL.masked_fill((inputs == self.padding)[..., None], 0)
-        return _summed(picked_BTL, grads, left_OK).transpose(1, 2)
+        return picked_BTL
+
+    def features(self, projected: Tensor, grads: Tensor, left_OK: Tensor) -> Tensor:
+        return _summed(projected, grads, left_OK)
 
 
 class Convolution:
     """nn.Conv1d, 2d and 3d: the patches are projected by a convolution whose filters are the columns of the matrix, so
     stride, dilation, padding and its mode are the layer's own. What the groups bring is added."""
 
-    transposed = False
+    transposed, early = False, False  # the projections of all patches can be larger than what went in
 
     def __init__(self, module: _ConvNd) -> None:
         self._module = module
@@ -88,26 +100,29 @@ class Convolution:
 
     grads = inputs
 
-    def features(self, inputs: Tensor, grads: Tensor, left_OK: Tensor, right_IL: Tensor) -> Tensor:
-        groups, rows = self._module.groups, len(grads)
-        left_GKO = left_OK.T.reshape(left_OK.shape[1], groups, -1).transpose(0, 1)
-        outputs_BGKT = left_GKO @ grads.reshape(rows, groups, left_GKO.shape[2], -1)
+    def project(self, inputs: Tensor, right_IL: Tensor) -> Tensor:
+        groups = self._module.groups
         filters = right_IL.T.reshape(-1, inputs.shape[1] // groups, *self._module.kernel_size)
         filters = filters.repeat(groups, *[1] * (filters.ndim - 1))
         patches: Tensor = self._module._conv_forward(inputs, filters, None)
-        patches_BGLT = patches.reshape(rows, groups, right_IL.shape[1], -1)
-        return (outputs_BGKT @ patches_BGLT.transpose(2, 3)).sum(1)
+        return patches.reshape(len(inputs), groups, right_IL.shape[1], -1)
+
+    def features(self, projected: Tensor, grads: Tensor, left_OK: Tensor) -> Tensor:
+        groups = self._module.groups
+        left_GKO = left_OK.T.reshape(left_OK.shape[1], groups, -1).transpose(0, 1)
+        outputs_BGKT = left_GKO @ grads.reshape(len(grads), groups, left_GKO.shape[2], -1)
+        return (outputs_BGKT @ projected.transpose(2, 3)).sum(1)
 
 
-def _summed(projected_BTK: Tensor, wide_BTD: Tensor, side_DL: Tensor) -> Tensor:
-    """(B, K, L): sum over positions of projected times (wide @ side).
+def _summed(projected_BTL: Tensor, grads_BTO: Tensor, left_OK: Tensor) -> Tensor:
+    """(B, K, L): sum over positions of (grads @ left) times projected.
 
-    Of long rows the sum is made first: it reads the wide factor once and in order, which is all that it costs.
+    Of long rows the sum is made first: it reads the gradients once, which is all that it costs.
     """
-    projected_BKT = projected_BTK.transpose(1, 2)
-    if projected_BTK.shape[1] < LONG * side_DL.shape[1]:
-        return torch.bmm(projected_BKT, wide_BTD @ side_DL)
-    return torch.bmm(projected_BKT, wide_BTD) @ side_DL
+    projected_BLT = projected_BTL.transpose(1, 2)
+    if projected_BTL.shape[1] < LONG * left_OK.shape[1]:
+        return torch.bmm(projected_BLT, grads_BTO @ left_OK).transpose(1, 2)
+    return (torch.bmm(projected_BLT, grads_BTO) @ left_OK).transpose(1, 2)
 
 
 def layer_of(module: nn.Module) -> Layer | str | None:

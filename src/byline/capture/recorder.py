@@ -30,6 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from byline.capture.batches import Batch, check_batch, check_layers, common_denominator
+from byline.capture.calls import Early, tapped
 from byline.capture.checkpoint import (
     Schedule,
     random_states,
@@ -38,7 +39,7 @@ from byline.capture.checkpoint import (
     weights_digest,
 )
 from byline.capture.gradients import Gauge
-from byline.capture.hooks import Scale, Tap, find_taps, tapped
+from byline.capture.hooks import Scale, Tap, find_taps
 from byline.capture.notes import run_spec
 from byline.capture.optimizer import Optimizers, OptimizerView
 from byline.capture.projector import Projector
@@ -104,7 +105,7 @@ class Recorder:
         self._settings = self._view.settings()  # as the log has them
         self._gauge = Gauge(tap.weight for tap in self.taps)
         self._schedule = Schedule(checkpoints)
-        self._scales: dict[str, Scale | None] = {}
+        self._scales: dict[str, Scale | None] = {}  # changed in place: the hooks look at it
         self._step = resume_at or 0
         self._resume = resume_at is not None
         self._batch: Batch | None = None
@@ -118,7 +119,7 @@ class Recorder:
     def __enter__(self) -> Self:
         self._writer = self._begin()
         self._open = ExitStack()
-        self._open.enter_context(tapped(self.taps, self._receive))
+        self._open.enter_context(tapped(self.taps, self._receive, Early(self._scales, self._add)))
         for optimizer in self._view.optimizers:
             self._open.callback(optimizer.register_step_pre_hook(self._before_step).remove)
             self._open.callback(optimizer.register_step_post_hook(self._after_step).remove)
@@ -162,7 +163,7 @@ class Recorder:
         self._batch = Batch(ids, denominator)
         try:
             yield
-            if not self._batch.layers:
+            if not self._batch.reached:
                 raise CaptureError(
                     "no-backward",
                     f"step {self._step}: the batch ended and no gradient had reached a recorded layer",
@@ -178,7 +179,18 @@ class Recorder:
 
     # --- hooks --------------------------------------------------------------------------------------------------
 
-    def _receive(self, tap: Tap, input_BTI: Tensor, grad_BTO: Tensor) -> None:
+    def _receive(self, tap: Tap, inputs: Tensor, grads: Tensor) -> None:
+        """What a layer's inputs could not be projected for before."""
+        if tap.name in self._scales:
+            self._add(tap, tap.project(inputs, grads, self._scales[tap.name]))
+        else:
+            self._reached(tap, len(grads)).held.append((tap, inputs.clone(), grads.clone()))
+
+    def _add(self, tap: Tap, features_BK: Tensor) -> None:
+        self._reached(tap, len(features_BK)).add(tap, features_BK)
+
+    def _reached(self, tap: Tap, rows: int) -> Batch:
+        """The batch that so many rows of a layer belong to."""
         batch = self._batch
         if batch is None:
             raise CaptureError(
@@ -186,18 +198,15 @@ class Recorder:
                 f"step {self._step}: a backward pass reached layer {tap.name} outside any recorded batch",
                 "put it inside `with recorder.batch(ids):`, or evaluate under torch.no_grad()",
             )
-        if not batch.layers:
+        if not batch.reached:
             self._forget_skipped_step()
-        if len(grad_BTO) != len(batch.ids):
+        if rows != len(batch.ids):
             raise CaptureError(
                 "batch-size",
-                f"layer {tap.name} saw {len(grad_BTO)} rows, the batch has {len(batch.ids)} example ids",
+                f"layer {tap.name} saw {rows} rows, the batch has {len(batch.ids)} example ids",
                 f"pass one id per row; a layer that sees all rows at once: Projector(skip=({tap.name!r},))",
             )
-        if tap.name in self._scales:
-            batch.add(tap, tap.project(input_BTI, grad_BTO, self._scales[tap.name]))
-        else:
-            batch.held.append((tap, input_BTI.clone(), grad_BTO.clone()))
+        return batch
 
     def _before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         if not self._pending:
@@ -276,7 +285,9 @@ class Recorder:
     # --- parts --------------------------------------------------------------------------------------------------
 
     def _look_at_optimizer(self) -> None:
-        self._scales = {tap.name: self._view.scale(tap) for tap in self.taps if self._view.ready(tap)}
+        found = {tap.name: self._view.scale(tap) for tap in self.taps if self._view.ready(tap)}
+        self._scales.clear()
+        self._scales.update(found)
 
     def _forget_skipped_step(self) -> None:
         """Gradients that were thrown away without a step (a loss scaler skipping an overflow) taught nothing."""
