@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from byline.app.home import Home
+from byline.app.patience import once_built
 from byline.app.terminal import HOME, DatabaseOption, HomeOption, JsonOption, say, tell
 from byline.core import AppError
 
@@ -32,7 +33,7 @@ def serve_command(
     address = site or f"http://{host}:{port}"
     app = portal.create_app(place, address)
     logging.getLogger("byline.portal").setLevel(logging.INFO)
-    portal.warm(app)
+    once_built(lambda: portal.warm(app), lambda says: tell(as_json, says))
     server = app.state.portal.settings.mail
     mails = f"go out by {server.host}" if server else f"are files in {place.path / 'outbox'}"
     tell(as_json, f"The portal of {home} is at {address}. Mails {mails}. Ctrl-C ends it.")

@@ -117,10 +117,12 @@ def proxy_command(
 ) -> None:
     """Stand in front of a model's server: hold its answers against the works, each with the id of a receipt."""
     from byline.app.lookup import policy_of
+    from byline.app.patience import once_built
     from byline.lookup import read_policy
 
     api, place = _api(), Home.open(home, database)
-    app = api.proxy_app(place, to, read_policy(policy) if policy else policy_of(place))
+    limits = read_policy(policy) if policy else policy_of(place)
+    app = once_built(lambda: api.proxy_app(place, to, limits), lambda says: tell(as_json, says))
     import uvicorn
 
     address = f"http://{host}:{port}/v1"

@@ -56,7 +56,6 @@ OPEN = {
     "bad-grant": 422,
     "bad-iscc": 422,
     "bad-law-table": 422,
-    "index-busy": 503,
     "bad-notice": 422,
     "bad-number": 422,
     "bad-statutes": 422,
@@ -118,6 +117,7 @@ _WORDS = {
     "bad-form": ("That could not be read", "Send the form from its page, with one file at most."),
     "too-large": ("That file is too large", "At most 12 megabytes can be sent. A few pages of the text are enough."),
     "not-yours": ("This page is not for your role", "Whoever runs this portal gives roles."),
+    "index-busy": ("The index is being built", "Another process is at it. Ask again in a minute."),
     "broken": ("Something went wrong on our side", "It was noted. Nothing of what you sent was changed by half."),
     "not-found": ("There is no such page", "It may have been a typing error, or it is somebody else’s page."),
 }
@@ -132,7 +132,8 @@ def error_page(code: str, status: int = 0, fault: BylineError | None = None) -> 
         return Page("error.html", "That did not work", {"head": says[0], "rest": says[1], "code": code}, OPEN[code])
     unknown = ("This cannot be answered now", "What it needs has not been made yet, or is being made.")
     head, rest = _WORDS.get(code, unknown)
-    return Page("error.html", head, {"head": head, "rest": rest, "code": code}, status or 409)
+    status = status or (503 if code == "index-busy" else 409)
+    return Page("error.html", head, {"head": head, "rest": rest, "code": code}, status)
 
 
 def told_faults(faults: Sequence[tuple[str, BylineError]]) -> tuple[tuple[str, str], ...]:

@@ -1,6 +1,5 @@
 """The front page and its search: "was my work used?", asked with a text, a file, or a name."""
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,10 +76,13 @@ def media_library(portal: Portal, home: Home, kinds: Sequence[str]) -> MediaLibr
 
 
 def media_ready(portal: Portal, home: Home) -> None:
-    """Where a part is not installed, whoever asks is told so."""
+    """Where a part is not installed, whoever asks is told so. Raises: LookupFault("index-busy")."""
     for kind in MEDIA:
-        with contextlib.suppress(LookupFault):
+        try:
             media_library(portal, home, [kind])
+        except LookupFault as fault:
+            if fault.code == "index-busy":
+                raise
 
 
 def sniff(upload: Upload) -> str:

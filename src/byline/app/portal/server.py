@@ -106,7 +106,10 @@ def create_app(home: Home, site: str = "http://127.0.0.1:8000", clock: Callable[
 
 
 def warm(app: FastAPI) -> None:
-    """Make ready what the first visitor would else wait for: the indexes of texts, pictures and sounds."""
+    """Make ready what the first visitor would else wait for: the indexes of texts, pictures and sounds.
+
+    Raises: LookupFault("index-busy") while another process builds one.
+    """
     portal: Portal = app.state.portal
     public.indexed(portal, portal.fresh())
     public.media_ready(portal, portal.fresh())
