@@ -168,7 +168,7 @@ def test_faults_of_the_writing_thread_surface(toy, tmp_path, code, ids, value):
     writer.append(1, ids, np.full((1, 9), value))
     writer.end_step(1, {})
     with pytest.raises(StoreError) as fault:
-        for step in range(2, 100):  # more than the queue holds: nobody may wait for ever
+        for step in range(2, 2000):  # more than the queue holds: nobody may wait for ever
             writer.append(step, ["ex:1"], np.ones((1, 9)))
             writer.end_step(step, {})
         writer.flush()

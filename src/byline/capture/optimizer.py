@@ -119,10 +119,14 @@ class OptimizerView:
         number, index = self.places[id(weight)]
         return sum(len(optimizer.param_groups) for optimizer in self.optimizers[:number]) + index
 
-    def learning_rate(self, weight: nn.Parameter) -> float:
-        """Of the parameter group that holds `weight`; negative if it maximises."""
-        group = self.groups[self.group_number(weight)]
-        return -float(group["lr"]) if group.get("maximize") else float(group["lr"])
+    def learning_rates(self, taps: Sequence[Tap]) -> dict[str, float]:
+        """Of the parameter group that holds each tap's weight; negative if it maximises."""
+        rates = [
+            [-float(group["lr"]) if group.get("maximize") else float(group["lr"]) for group in optimizer.param_groups]
+            for optimizer in self.optimizers
+        ]
+        places = ((tap.name, self.places[id(tap.weight)]) for tap in taps)
+        return {name: rates[number][index] for name, (number, index) in places}
 
     def ready(self, tap: Tap) -> bool:
         """False while the optimizer has not yet moved the tap's weight and so has no moments of it."""
@@ -167,24 +171,29 @@ def factored_scale(second_OI: Tensor) -> Scale:
     Rows and columns below FLOOR of their mean (tokens that hardly occur) are held there: their true preconditioner is
     so large that noise would outweigh everything else. A layer that never had a gradient gets zeros.
     """
-    rows_O, columns_I = second_OI.mean(1), second_OI.mean(0)
+    return _scale_of(second_OI.mean(1), second_OI.mean(0))
+
+
+def _scale_of(rows_O: Tensor, columns_I: Tensor, factor: float = 1.0) -> Scale:
+    """From the means of the rows and columns of a second moment, of a preconditioner `factor` times as large."""
     mean = float(rows_O.mean())
     if not mean > 0:
         return Scale(torch.zeros_like(rows_O), torch.zeros_like(columns_I))
-    root = mean**-0.125
-    rows_O, columns_I = ((means / mean).clamp(min=FLOOR) for means in (rows_O, columns_I))
-    return Scale(root * rows_O**-0.25, root * columns_I**-0.25)
+    root: float = mean**-0.125 * factor**0.25
+    rows_O, columns_I = ((means / mean).clamp_(min=FLOOR).pow_(-0.25).mul_(root) for means in (rows_O, columns_I))
+    return Scale(rows_O, columns_I)
 
 
 def _adam_scale(tap: Tap, group: Mapping[str, Any], state: Mapping[str, Any]) -> Scale:
     """Of P = 1 / (sqrt(v / c) + eps) = sqrt(c) / (sqrt(v) + eps sqrt(c)), c being what corrects v for its start. An eps
     that changes no row or column by a thousandth is left out, which saves two copies of v."""
-    second = _whole(state["max_exp_avg_sq" if group.get("amsgrad") else "exp_avg_sq"]).float()
+    second_OI = tap.matrix(_whole(state["max_exp_avg_sq" if group.get("amsgrad") else "exp_avg_sq"]).float())
     correction = 1 - float(group["betas"][1]) ** float(state["step"])
-    eps, mean = float(group["eps"]) * correction**0.5, float(second.mean())
+    rows_O, columns_I = second_OI.mean(1), second_OI.mean(0)
+    eps, mean = float(group["eps"]) * correction**0.5, float(rows_O.mean())
     if mean > 0 and eps > 5e-4 * (FLOOR * mean) ** 0.5:
-        second = (second.sqrt() + eps).square()
-    return _times(factored_scale(tap.matrix(second)), correction**0.5)
+        return _times(factored_scale((second_OI.sqrt() + eps).square()), correction**0.5)
+    return _scale_of(rows_O, columns_I, correction**0.5)
 
 
 def _adafactor_second(group: Mapping[str, Any], state: Mapping[str, Any], dtype: torch.dtype) -> Tensor:

@@ -252,7 +252,7 @@ class Recorder:
         """What the optimizers are about to do with the gradients."""
         rates = self._view.rates()
         self._log.note(
-            lr={tap.name: self._view.learning_rate(tap.weight) for tap in self.taps},
+            lr=self._view.learning_rates(self.taps),
             rates=rates,
             clip=self._gauge.factor(),
             denominator=self._ranks.count * common_denominator(self._pending, self._step),

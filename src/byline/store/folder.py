@@ -39,6 +39,10 @@ class Step:
     batches: tuple[Batch, ...]
     line: bytes
 
+    @property
+    def rows(self) -> int:
+        return sum(len(batch.ids) for batch in self.batches)
+
 
 class OpenShard:
     """The five files of the shard that is being written."""
@@ -122,6 +126,11 @@ class RunFolder:
         except BaseException:
             os.close(lock)
             raise
+
+    def add_steps(self, steps: Sequence[Step]) -> None:
+        """Write steps, in order, as `add_step` does."""
+        for step in steps:
+            self.add_step(step)
 
     def add_step(self, step: Step) -> None:
         """Write a step; commits when the shard has reached its size."""

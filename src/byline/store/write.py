@@ -19,7 +19,8 @@ from byline.store.codec import encode_step
 from byline.store.folder import Batch, RunFolder, Step
 from byline.store.format import DTYPES, RunSpec, is_blob_name
 
-QUEUE_STEPS = 8  # steps that may wait for the disk before the training has to
+QUEUE = 8  # times that the writing thread may be behind before the training has to wait
+TOGETHER = 64  # rows, or steps without rows, that it is woken for: waking it costs more than writing a few
 
 
 class RunWriter:
@@ -37,7 +38,8 @@ class RunWriter:
         self._folder = folder
         self._next_step = folder.manifest.n_steps
         self._batches: list[Batch] = []
-        self._queue: Queue[tuple[Callable[[], None], threading.Event | None] | None] = Queue(QUEUE_STEPS)
+        self._ended: list[Step] = []  # not yet handed to the writing thread
+        self._queue: Queue[tuple[Callable[[], None], threading.Event | None] | None] = Queue(QUEUE)
         self._fault: StoreError | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="byline-store", daemon=True)
@@ -90,10 +92,11 @@ class RunWriter:
         Raises: StoreError("step-order", "bad-record", "closed") and those of earlier rows, as `append`.
         """
         self._expect(step)
-        whole = Step(step, tuple(self._batches), encode_step(step, record))
-        self._queue.put((partial(self._folder.add_step, whole), None))
+        self._ended.append(Step(step, tuple(self._batches), encode_step(step, record)))
         self._batches = []
         self._next_step += 1
+        if sum(max(1, whole.rows) for whole in self._ended) >= TOGETHER:
+            self._hand_over_steps()
 
     def put_blob(self, name: str, array: npt.NDArray[Any], *, wait: bool = True) -> None:
         """Keep an array beside the rows; it replaces one of the same name. Visible after the next commit.
@@ -154,12 +157,19 @@ class RunWriter:
         if self._fault is not None:
             raise self._fault
 
+    def _hand_over_steps(self) -> None:
+        steps, self._ended = self._ended, []
+        if steps:
+            self._queue.put((partial(self._folder.add_steps, steps), None))
+
     def _hand_over(self, job: Callable[[], None]) -> None:
         self._check()
+        self._hand_over_steps()
         self._queue.put((job, None))
 
     def _wait_for(self, job: Callable[[], None]) -> None:
         self._check()
+        self._hand_over_steps()
         done = threading.Event()
         self._queue.put((job, done))
         done.wait()
