@@ -255,7 +255,7 @@ def picture_parts(told):
         print("pictures: nothing was measured; name folders with --pictures and --drawings")
         return
     with tempfile.TemporaryDirectory() as folder:
-        crowd = Crowd(told.pictures, told.drawings, told.index or Path(folder))
+        crowd = Crowd(told.pictures, told.drawings, told.index or Path(folder), told.most)
         if told.only in (None, "pictures"):
             outcomes, size = recall(crowd)
             what = (
@@ -411,6 +411,7 @@ def main():
     asked.add_argument("--pictures", type=Path, default=Path("/usr/share/backgrounds"))
     asked.add_argument("--drawings", type=Path, help="folder of PNG files")
     asked.add_argument("--index", type=Path, help="folder in which the fingerprints of pictures are kept")
+    asked.add_argument("--most", type=int, help="pictures that are registered, at most")
     asked.add_argument("--asked", type=int, default=200)
     asked.add_argument("--only", choices=["speed", "recall", "pictures", "growth", "shortlists", "sounds"])
     told = asked.parse_args()

@@ -1,5 +1,6 @@
 """byline lookup of pictures and sounds against a folder."""
 
+import json
 import random
 import shutil
 import wave
@@ -9,6 +10,8 @@ import pytest
 from media_files import picture, song, stored
 from PIL import Image, ImageDraw, ImageOps
 from tiny_project import byline, write_csv
+
+from byline.app.home import Home
 
 
 @pytest.fixture
@@ -125,6 +128,7 @@ def test_a_clip_of_a_registered_song_is_found(home, tmp_path):
 
 
 def test_the_index_is_added_to_and_told(home, tmp_path):
+    shutil.rmtree(home / "lookup")  # made when the list was frozen
     told = byline("index", "--check", "--home", home, "--json").last
     assert told["pictures"]["works"] == 4 and told["pictures"]["added"] == 4 and told["works"]["works"] == 1
     assert byline("index", "--home", home, "--json").last["pictures"]["added"] == 0
@@ -173,3 +177,59 @@ def test_a_copy_of_a_picture_is_refused_and_a_text_model_gets_no_pictures(home, 
     ran = byline("train", "--effort", "tiny", "--home", home)
     assert ran.code == 1 and "no-text" in ran.err and "byline freeze --kind text" in ran.err
     assert byline("freeze", "--kind", "text", "--home", home, "--json").last["works"] == 1
+
+
+# --- copies, where the gate looks for them
+
+
+def added(home, folder, *works):
+    """Register works of (title, contributor, content) and return what the gate says."""
+    rows = []
+    for title, by, content in works:
+        (folder / f"{title}.bin").write_bytes(content)
+        rows.append([f"{title}.bin", title, by, "author", "2021-01-01", "", "CC0-1.0"])
+    catalogue = write_csv(folder / "more.csv", media_files.HEAD, *rows)
+    assert byline("register", catalogue, "--home", home).code == 0
+    ran = byline("check", "--home", home, "--json")
+    assert ran.code == 0, ran.err
+    titles = {str(work.id): work.title for work in Home.open(home).registry.works()}
+    return {titles[each["work"]]: each for each in ran.last["refused"]}
+
+
+def test_changed_pictures_are_refused_as_copies_and_others_are_not(home, tmp_path):
+    crop = ImageOps.mirror(picture(1).crop((60, 40, 340, 260)))
+    refused = added(
+        home,
+        tmp_path,
+        ("crop", "Eve Fox", stored(crop, "JPEG", quality=60)),
+        ("own", "Ada Moore", stored(picture(1).resize((300, 225)), "JPEG", quality=60)),
+        ("of who said no", "Eve Fox", stored(picture(2).rotate(20), "JPEG", quality=80)),
+        ("another", "Eve Fox", stored(picture(9))),
+    )
+    assert refused["crop"]["rule"] == "near-copy" and "of its picture with 'Harbour'" in refused["crop"]["because"]
+    assert refused["of who said no"]["rule"] == "opt-out-copy"
+    assert "own" not in refused and "another" not in refused
+    kept = home / "lookup" / "pictures" / "alike.json"
+    before = kept.read_text()
+    assert added(home, tmp_path, ("crop of a crop", "Gus Hall", stored(crop.resize((400, 314)))))["crop of a crop"]
+    assert set(json.loads(before)["compared"]) < set(json.loads(kept.read_text())["compared"])
+    kept.write_text("{")  # only a memory: made again
+    assert byline("check", "--home", home, "--json").last["refused"]
+    assert len(json.loads(kept.read_text())["compared"]) == len(json.loads(before)["compared"]) + 1
+
+
+@pytest.mark.skipif(shutil.which("fpcalc") is None, reason="fpcalc is not installed")
+def test_a_clip_of_a_song_is_a_copy_and_without_the_program_nothing_is_decided(home, tmp_path, monkeypatch):
+    refused = added(home, tmp_path, ("clip", "Eve Fox", song(1, start=4)), ("tune", "Eve Fox", song(8)))
+    assert refused["clip"]["rule"] == "near-copy" and "of its sound with 'Evening song'" in refused["clip"]["because"]
+    assert "tune" not in refused
+    shutil.rmtree(home / "lookup")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    ran = byline("check", "--home", home)
+    assert ran.code == 1 and "lookup-missing" in ran.err
+
+
+@pytest.mark.parametrize("query", ["/missing.png", "holiday.JPG", "a tune.mp3", "notes/mine", "~/no such file"])
+def test_a_path_to_nothing_is_no_text(home, query):
+    ran = byline("lookup", query, "--home", home)
+    assert ran.code == 1 and "no-file" in ran.err and "no answer" not in ran.out.lower()

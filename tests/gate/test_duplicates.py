@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byline.core import PPM, GateError, Work, WorkId, cluster_id
-from byline.gate import Clusters, find_clusters
+from byline.gate import Clusters, SharedFile, find_clusters
 from byline.gate.duplicates import COMMON_FLOOR, COMMON_PART, FIRST_HOLDERS, MIN_SHARED, NEAR_PPM
 
 Make = Callable[..., Work]
@@ -201,3 +201,26 @@ def test_no_speech_is_taken_for_another_and_every_copy_is_found(work: Make, spee
     among_copies = {pair for pair in near(found) if pair[0] not in texts}
     assert near(found) - among_copies == expected
     assert len({name for _, name in found.cluster_of}) == len(works)
+
+
+def test_files_that_look_up_found_alike_count_as_texts_do(work: Make) -> None:
+    first, copy, own, third = work("Photo", "Ann"), work("Crop", "Eve"), work("Again", "Ann"), work("Collage", "Bob")
+    works, words = [first, copy, own, third], {made.id: made.title for made in (first, copy, own, third)}
+    shared = [
+        SharedFile(copy.id, first.id, 700_000),
+        SharedFile(first.id, own.id, 900_000),
+        SharedFile(copy.id, own.id, 600_000),
+        SharedFile(third.id, copy.id, 400_000),
+        SharedFile(copy.id, third.id, 350_000),
+    ]
+    found = find_clusters(works, words, shared)
+    assert dict(found.cluster_of) == {
+        first.id: cluster_id(first.id),
+        copy.id: cluster_id(first.id),
+        own.id: cluster_id(first.id),
+        third.id: cluster_id(third.id),  # a copy of a copy links nothing
+    }
+    told = {(pair.earlier, pair.work): (pair.containment_ppm, pair.prior) for pair in found.near}
+    assert told[first.id, copy.id] == (700_000, True) and told[first.id, own.id] == (900_000, False)
+    assert told[copy.id, third.id] == (400_000, False)
+    assert find_clusters(works, words, list(reversed(shared))) == found

@@ -62,7 +62,7 @@ def test_kept_and_mapped_again(tmp_path, searched, monkeypatch):
     folder = MediaFolder(tmp_path / "sounds", form)
     folder.add(made, lambda key: b"")
     again = AudioIndex.of(MediaFolder(tmp_path / "sounds", form))
-    assert again.works == list(made) and all((a == b).all() for a, b in zip(again._prints, made.values(), strict=True))
+    assert again.works == list(made) and all((a == b).all() for a, b in zip(again.prints, made.values(), strict=True))
     (found,) = again.matches(made["00" * 32][40:120])
     assert found.work == "00" * 32 and found.differing_ppm == 0
 

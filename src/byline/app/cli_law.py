@@ -22,6 +22,7 @@ from byline.app.terminal import (
     DayOption,
     HomeOption,
     JsonOption,
+    bars,
     day,
     out,
     refuse_problems,
@@ -78,7 +79,8 @@ def check_command(
         law, decided = _by_law(place, asked, explain, as_json)
     elif explain or evidence or assume or form or pack or strict:
         raise AppError("no-jurisdiction", "these options ask law packs, and none is named", "add --jurisdiction EU,US")
-    decisions, _ = check(place, day(on), decided)
+    with bars() as progress:
+        decisions, _ = check(place, day(on), decided, progress)
     refused = [d for d in decisions if d.verdict is Verdict.REFUSE]
     if not as_json and refused and not explain:
         table = Table("work", "contributor", "rule", "because", box=None)
@@ -141,7 +143,8 @@ def freeze_command(
     place = Home.open(home, database)
     asked = _asked(jurisdiction, day(on), strict, evidence, assume, form, pack)
     law, decided = _by_law(place, asked, None, as_json) if asked else ({}, None)
-    manifest = freeze_manifest(place, day(on), decided, kind.value if kind else None)
+    with bars() as progress:
+        manifest = freeze_manifest(place, day(on), decided, kind.value if kind else None, progress)
     if asked:
         from byline.app.law_kept import keep_facts
 

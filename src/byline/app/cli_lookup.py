@@ -18,6 +18,11 @@ from byline.registry import MEDIA, content_kind
 Told = dict[str, Any]
 MOST_PIXELS, MOST_SECONDS = 170_000_000, 3600  # that are read of one's own file
 SHOWN = 400  # characters of a quotation
+LEAST = 8  # words of a text that can be answered
+STARTS = ("/", "./", "../", "~/")
+ENDINGS = tuple(
+    ".txt .md .png .jpg .jpeg .gif .webp .avif .tif .tiff .bmp .svg .wav .flac .ogg .opus .mp3 .m4a .aiff".split()
+)
 
 
 def lookup_command(
@@ -124,12 +129,16 @@ COMMANDS: tuple[Callable[..., None], ...] = (lookup_command, guard_command, inde
 def read_query(query: str) -> tuple[str, bytes]:
     """(text, image or audio; the bytes). What the content says counts, not the file's name.
 
-    Raises: AppError("not-text"), OSError.
+    Raises: AppError("not-text"), AppError("no-file"), OSError.
     """
     if query == "-":
         content = sys.stdin.buffer.read()
     elif _is_file(query):
         content = Path(query).read_bytes()
+    elif _names_a_file(query):
+        raise AppError(
+            "no-file", f"there is no file {query}", "check the path; a text is given as eight words and more"
+        )
     else:
         return "text", query.encode("utf-8", "replace")
     kind = content_kind(content)
@@ -144,6 +153,13 @@ def _is_file(query: str) -> bool:
         return Path(query).is_file()
     except (OSError, ValueError):  # a text too long to be a path, or with characters that no path has
         return False
+
+
+def _names_a_file(query: str) -> bool:
+    """Too short to be asked for as a text, and written as paths are, or with the ending of a text, picture or sound."""
+    if len(query.split()) >= LEAST or "\n" in query:
+        return False
+    return query.startswith(STARTS) or query.lower().endswith(ENDINGS) or ("/" in query and not set(query) & set(" \t"))
 
 
 def _fragments(file: Path) -> Any:

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -61,6 +61,7 @@ from byline.registry import (
     read_catalogue,
 )
 
+Progress = Callable[[str, int, int], None]  # what is done, how many are, of how many
 ORIGIN = "byline.local/operator"  # the name under which this folder's key signs
 
 
@@ -205,16 +206,25 @@ def register(
     return counts, []
 
 
-def check(home: Home, on: date, law: Mapping[WorkId, Decision] | None = None) -> tuple[tuple[Decision, ...], Clusters]:
+def _unshown(what: str, done: int, of: int) -> None:
+    pass
+
+
+def check(
+    home: Home, on: date, law: Mapping[WorkId, Decision] | None = None, progress: Progress = _unshown
+) -> tuple[tuple[Decision, ...], Clusters]:
     """The gate's verdict on every registered work, recorded. `law` is what law packs decided of each, if they were
-    asked. Raises: AppError("nothing-registered")."""
+    asked. Raises: AppError("nothing-registered"), LookupFault("lookup-missing") if there are pictures or sounds and
+    what looks for their copies is not installed."""
     from byline.app.echo import echoes  # it asks a model, where there is one
+    from byline.app.media_copies import shared_files  # it reads pictures and sounds, where there are some
 
     works = in_order_of_registration(home)
     if not works:
         raise AppError("nothing-registered", f"{home.path} holds no works", "byline register CATALOGUE")
     texts = home.texts(works)
-    clusters = find_clusters(works, {work.id: texts.get(work.id, _digest_words(work)) for work in works})
+    worded_all = {work.id: texts.get(work.id, _digest_words(work)) for work in works}
+    clusters = find_clusters(works, worded_all, shared_files(home, works, on, progress))
     reserved = reserved_works(home, works, on)
     decisions = decide_all(works, clusters, home.opt_outs(on), on, law, home.blocks(on), reserved)
     seen = looked_at(home)
@@ -242,12 +252,16 @@ def kept_held(home: Home) -> list[KeptHeld]:
 
 
 def freeze_manifest(
-    home: Home, on: date, law: Mapping[WorkId, Decision] | None = None, kind: str | None = None
+    home: Home,
+    on: date,
+    law: Mapping[WorkId, Decision] | None = None,
+    kind: str | None = None,
+    progress: Progress = _unshown,
 ) -> Manifest:
     """Check again and freeze what is admitted; the manifest's root goes into the transparency log, and the decisions
     are kept beside it with the head of the log. `kind`: works of this kind alone, for a model that reads no others."""
     adopt_catalogue(home, moment())
-    decisions, clusters = check(home, on, law)
+    decisions, clusters = check(home, on, law, progress)
     works = [work for work in in_order_of_registration(home) if kind in (None, work.kind)]
     named = {work.id for work in works}
     decisions = tuple(decision for decision in decisions if decision.work in named)
@@ -262,8 +276,8 @@ def freeze_manifest(
 
 
 def _digest_words(work: Work) -> str:
-    """What a picture or a sound is compared by where copies are looked for: its digest as sixteen words, so that the
-    same file under two names is a copy as the same text would be. A file that was changed is not seen by it."""
+    """What a picture or a sound is to the search for copies of texts: its digest as sixteen words, so that the same
+    file under two names is a copy as the same text would be. Of changed ones `media_copies` tells."""
     return " ".join(work.sha256[at : at + 4] for at in range(0, 64, 4))
 
 

@@ -96,7 +96,8 @@ class MediaLibrary:
         unread = sum(key in folder.unread for key in wanted)
         return {"works": sum(map(len, wanted.values())), "added": added, "unread": unread, "bytes": folder.disk_bytes}
 
-    def _index(self, kind: str) -> Any:
+    def index(self, kind: str) -> Any:
+        """The fingerprints of a kind, as of the last update. Raises: LookupFault("bad-index")."""
         if kind not in self._indexes:
             self._indexes[kind] = (ImageIndex if kind == "image" else AudioIndex).of(self.folder(kind))
         return self._indexes[kind]
@@ -118,7 +119,7 @@ class MediaLibrary:
         if kind == "image":
             found = self._pictures(content, name, pixels, works)
         else:
-            found = self._index(kind).matches(prints_of(content, name, seconds)) if works else []
+            found = self.index(kind).matches(prints_of(content, name, seconds)) if works else []
         same = sha256_hex(content)
         matches = [
             self._told(work, match, match.work == same) for match in found for work in works.get(str(match.work), ())
@@ -129,7 +130,7 @@ class MediaLibrary:
 
     def _pictures(self, content: bytes, name: str, pixels: int, works: Mapping[str, Any]) -> list[ImageMatch]:
         query = read_image(content, name, pixels)
-        found: list[ImageMatch] = self._index("image").matches(query) if works else []
+        found: list[ImageMatch] = self.index("image").matches(query) if works else []
         return found
 
     def _answer(self, kind: str, works: Mapping[str, list[Work]], matches: list[Told], plain: bool) -> Told:

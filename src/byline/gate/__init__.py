@@ -4,7 +4,7 @@ Pure functions: no database and no clock.
 """
 
 from byline.gate.decide import Neighbour, decide, decide_all
-from byline.gate.duplicates import Clusters, NearCopy, find_clusters
+from byline.gate.duplicates import Clusters, NearCopy, SharedFile, find_clusters
 from byline.gate.echo import Echo, find_echoes
 from byline.gate.excerpts import Excerpt, credited_works, find_excerpts, own_lengths
 from byline.gate.licence import LicenceReading, LicenceTerms, licence_terms, read_licence
@@ -35,6 +35,7 @@ __all__ = [
     "NearCopy",
     "Neighbour",
     "PlacedEntry",
+    "SharedFile",
     "credited_works",
     "decide",
     "decide_all",

@@ -156,8 +156,10 @@ def _near_copy(work: Work, neighbours: Sequence[Neighbour]) -> Decision | None:
 
 
 def _shared(work: Work, neighbour: Neighbour) -> str:
-    """Of pictures and sounds only the same file is seen."""
-    return f"It shares {_percent(neighbour)} of its text with" if work.kind == "text" else "It is the same file as"
+    what = {"image": "picture", "audio": "sound"}.get(work.kind, "text")
+    if what != "text" and work.sha256 == neighbour.work.sha256:
+        return "It is the same file as"
+    return f"It shares {_percent(neighbour)} of its {what} with"
 
 
 def _admitted(work: Work) -> str:

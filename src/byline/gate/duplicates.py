@@ -63,6 +63,16 @@ class NearCopy(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class SharedFile(Record):
+    """Two pictures or sounds of which look-up says that a part of the one stands in the other, and how much of the
+    smaller one. In no order."""
+
+    one: WorkId
+    other: WorkId
+    shared_ppm: int
+
+
+@dataclass(frozen=True, slots=True)
 class Clusters(Record):
     """`cluster_of` names the cluster of every work, by work id; `near` lists all pairs, by the two ids."""
 
@@ -70,8 +80,9 @@ class Clusters(Record):
     near: tuple[NearCopy, ...]
 
 
-def find_clusters(works: Sequence[Work], texts: Mapping[WorkId, str]) -> Clusters:
-    """Clusters of near-identical works. `works` stand in the order of their registration.
+def find_clusters(works: Sequence[Work], texts: Mapping[WorkId, str], shared: Sequence[SharedFile] = ()) -> Clusters:
+    """Clusters of near-identical works. `works` stand in the order of their registration. `shared` are the pairs of
+    pictures and sounds that were found to be near-copies; they count as pairs of texts do.
 
     A work joins the cluster of the earliest registered work that it is a near-copy of; a cluster is named after its
     first work. Copies of other people's works link nothing: an anthology registered without the authors' consent does
@@ -86,7 +97,7 @@ def find_clusters(works: Sequence[Work], texts: Mapping[WorkId, str]) -> Cluster
     if missing:
         raise GateError("no-text", f"no text given for {', '.join(missing)}", "pass the text of every work")
     pairs: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-    for earlier, later, ppm in _near_pairs([texts[work.id] for work in works]):
+    for earlier, later, ppm in _all_pairs(works, texts, shared):
         pairs[later].append((earlier, ppm))
     cluster_of: dict[WorkId, ClusterId] = {}
     near: list[NearCopy] = []
@@ -108,6 +119,18 @@ def _same_contributors(one: Work, other: Work) -> bool:
     """All of them: else one of two authors could register their work again as his alone, or a copycat put the
     author's name beside his own."""
     return {part.party for part in one.contributions} == {part.party for part in other.contributions}
+
+
+def _all_pairs(
+    works: Sequence[Work], texts: Mapping[WorkId, str], shared: Sequence[SharedFile]
+) -> list[tuple[int, int, int]]:
+    """(earlier, later, containment in ppm) by position, of words and of files; the greater one of a pair counts."""
+    place = {work.id: index for index, work in enumerate(works)}
+    found: dict[tuple[int, int], int] = {}
+    files = [(*sorted((place[pair.one], place[pair.other])), pair.shared_ppm) for pair in shared]
+    for earlier, later, ppm in [*_near_pairs([texts[work.id] for work in works]), *files]:
+        found[earlier, later] = max(ppm, found.get((earlier, later), 0))
+    return [(earlier, later, ppm) for (earlier, later), ppm in sorted(found.items())]
 
 
 def _near_pairs(texts: Sequence[str]) -> list[tuple[int, int, int]]:

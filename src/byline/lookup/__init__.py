@@ -1,5 +1,7 @@
 """Search for a text, an image or a sound in the works themselves. Evidence of copying only, never of influence."""
 
+from byline.lookup.alike import Alike, PictureCopies
+from byline.lookup.alike_sounds import SoundCopies
 from byline.lookup.audio import SOUNDS, AudioIndex, AudioMatch, fingerprints, prints_of
 from byline.lookup.corpus import CorpusIndex, IndexSize
 from byline.lookup.guard import (
@@ -31,6 +33,7 @@ __all__ = [
     "TFIDF",
     "Action",
     "Alignment",
+    "Alike",
     "AudioIndex",
     "AudioMatch",
     "CorpusIndex",
@@ -48,9 +51,11 @@ __all__ = [
     "MediaFormat",
     "NearMatch",
     "Overlap",
+    "PictureCopies",
     "Place",
     "Reason",
     "Recall",
+    "SoundCopies",
     "TextIndex",
     "Verbatim",
     "fingerprints",

@@ -45,7 +45,7 @@ class AudioIndex:
     """Fingerprints by work, or by the digest of their file; in memory, or mapped from a folder of segments."""
 
     def __init__(self, works: Sequence[WorkId], prints: Sequence[Prints]) -> None:
-        self.works, self._prints = list(works), list(prints)
+        self.works, self.prints = list(works), list(prints)
 
     @classmethod
     def build(cls, items: Iterable[tuple[WorkId, Path]]) -> Self:
@@ -57,7 +57,7 @@ class AudioIndex:
 
     def add(self, work: WorkId, path: Path) -> None:
         """Raises: LookupFault("lookup-missing"), LookupFault("bad-audio")."""
-        self._prints.append(fingerprints(path))
+        self.prints.append(fingerprints(path))
         self.works.append(work)
 
     def __len__(self) -> int:
@@ -69,7 +69,7 @@ class AudioIndex:
         index = cls([], [])
         for segment in folder.segments:
             index.works += [WorkId(key) for key in segment.keys]
-            index._prints += np.split(segment.arrays["prints"], segment.arrays["ends"][1:-1])
+            index.prints += np.split(segment.arrays["prints"], segment.arrays["ends"][1:-1])
         return index
 
     def search(self, path: Path) -> list[AudioMatch]:
@@ -82,7 +82,7 @@ class AudioIndex:
     def matches(self, query: Prints) -> list[AudioMatch]:
         """As `search`, of fingerprints."""
         asked = _Query(query)
-        found = (asked.best(work, prints) for work, prints in zip(self.works, self._prints, strict=True))
+        found = (asked.best(work, prints) for work, prints in zip(self.works, self.prints, strict=True))
         near = [match for match in found if match is not None and match.differing_ppm <= NEAR_PPM]
         return sorted(near, key=lambda match: (match.differing_ppm, match.work))
 
@@ -147,6 +147,19 @@ class _Query:
             for part, spectrum in zip(self._parts, self._spectra[size], strict=True)
         )
         return min(filter(None, found), key=_differing, default=None)
+
+
+def differing(parts: Sequence[Prints], prints: Prints, size: int) -> list[int]:
+    """For each part, what part of its bits differs (ppm) where it lies best on a recording, all of it inside; PPM if
+    the recording is shorter. `size`: of the transform, as long as both together."""
+    own = np.fft.rfft(_signs(prints), size, axis=1)
+    found = []
+    for part in parts:
+        agree = np.fft.irfft((np.conj(np.fft.rfft(_signs(part), size, axis=1)) * own).sum(0), size)
+        room = len(prints) - len(part) + 1
+        least = 0.5 - float(agree[:room].max()) / (64 * len(part)) if room > 0 else 1.0
+        found.append(max(0, round(least * PPM)))
+    return found
 
 
 def _differing(match: AudioMatch) -> int:

@@ -78,7 +78,7 @@ class ImageIndex:
         """Raises: LookupFault("lookup-missing"), LookupFault("bad-image")."""
         self._blocks.append(lay_out([describe(read_image(content, work))]))
         self.works.append(work)
-        for kept in ("_hashes_N", "_qualities_N", "_looks_N", "_places", "_shortlist"):
+        for kept in ("hashes_N", "qualities_N", "looks_N", "_places", "shortlist"):
             self.__dict__.pop(kept, None)
 
     def __len__(self) -> int:
@@ -110,8 +110,8 @@ class ImageIndex:
         return found | (self._by_hash(positions) if quality >= POOR else {})
 
     def _by_hash(self, positions: Bytes) -> dict[int, ImageMatch]:
-        bits_8N = np.bitwise_count(positions[:, None, :] ^ self._hashes_N[None]).sum(-1)
-        near = np.flatnonzero((bits_8N.min(0) <= NEAR_BITS) & (self._qualities_N >= POOR))
+        bits_8N = np.bitwise_count(positions[:, None, :] ^ self.hashes_N[None]).sum(-1)
+        near = np.flatnonzero((bits_8N.min(0) <= NEAR_BITS) & (self.qualities_N >= POOR))
         return {int(n): self._match(n, "hash", int(bits_8N[:, n].min()), bool(bits_8N[:, n].argmin())) for n in near}
 
     def _by_look(self, look: Bytes) -> Iterable[tuple[int, ImageMatch]]:
@@ -119,8 +119,8 @@ class ImageIndex:
         if look.std(axis=(0, 1)).max() < LEAST_CONTRAST:
             return
         turns = [np.rot90(each, k) for each in (look, look[:, ::-1]) for k in range(4)]
-        plain = np.flatnonzero(self._qualities_N < PLAIN)
-        looks = self._looks_N[plain].astype(np.int16)
+        plain = np.flatnonzero(self.qualities_N < PLAIN)
+        looks = self.looks_N[plain].astype(np.int16)
         far_8N = np.array([np.abs(looks - turn.astype(np.int16)).mean((1, 2, 3)) for turn in turns])
         for at in np.flatnonzero(far_8N.min(0) <= NEAR_LOOK):
             yield int(plain[at]), self._match(plain[at], "look", 256, bool(far_8N[:, at].argmin()))
@@ -136,7 +136,7 @@ class ImageIndex:
         for mirrored in (False, True):
             query = local_features(np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels)
             for number in dict.fromkeys([*known, *self._candidates(query)]):
-                found = align(query, self._features(number))
+                found = align(query, self.features(number))
                 if found and (number not in best or found.inliers > best[number].inliers):
                     best[number] = ImageMatch(
                         self.works[number], "features", 256, found.inliers, mirrored, mirrored, found
@@ -146,9 +146,9 @@ class ImageIndex:
     def _candidates(self, query: Features) -> list[int]:
         if len(self.works) <= self._most:
             return list(range(len(self.works)))
-        return self._shortlist.best(words_of(query.descriptors_F), self._most)
+        return self.shortlist.best(words_of(query.descriptors_F), self._most)
 
-    def _features(self, number: int) -> Features:
+    def features(self, number: int) -> Features:
         block, at = self._places[number]
         arrays = self._blocks[block]
         ends = arrays["ends"]
@@ -158,15 +158,15 @@ class ImageIndex:
     # --- columns of all blocks
 
     @cached_property
-    def _hashes_N(self) -> Bytes:
+    def hashes_N(self) -> Bytes:
         return self._column("hashes")
 
     @cached_property
-    def _qualities_N(self) -> npt.NDArray[np.int32]:
+    def qualities_N(self) -> npt.NDArray[np.int32]:
         return self._column("qualities")
 
     @cached_property
-    def _looks_N(self) -> Bytes:
+    def looks_N(self) -> Bytes:
         return self._column("looks")
 
     def _column(self, name: str) -> npt.NDArray[Any]:
@@ -177,7 +177,7 @@ class ImageIndex:
         return [(n, at) for n, block in enumerate(self._blocks) for at in range(len(block["hashes"]))]
 
     @cached_property
-    def _shortlist(self) -> Shortlist:
+    def shortlist(self) -> Shortlist:
         sizes = [np.diff(np.asarray(block["ends"])) for block in self._blocks]
         return Shortlist(self._column("words"), np.concatenate(sizes))
 

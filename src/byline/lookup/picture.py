@@ -125,6 +125,20 @@ def local_features(pixels: Any) -> Features:
 def align(query: Features, work: Features) -> Alignment | None:
     """How the query lies on the work; None if too few features agree on one turn, size and place, or all of them lie
     on one spot of the query."""
+    fitted = _fitted(query, work)
+    return _placed(fitted.matrix, query, work, int(fitted.agree_F.sum())) if fitted else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """`matrix`: from the query to the work, (2, 3); `agree_F`, `agree_W`: which features of query and work agree."""
+
+    matrix: Any
+    agree_F: npt.NDArray[np.bool_]
+    agree_W: npt.NDArray[np.bool_]
+
+
+def _fitted(query: Features, work: Features) -> _Fitted | None:
     cv2 = library("cv2", "images")
     if min(len(query.descriptors_F), len(work.descriptors_F)) < INLIERS:
         return None
@@ -134,15 +148,17 @@ def align(query: Features, work: Features) -> Alignment | None:
     good = list({match.trainIdx: match for match in sorted(good, key=lambda m: -m.distance)}.values())
     if len(good) < INLIERS:
         return None
-    source = np.array([query.points_F2[m.queryIdx] for m in good], np.float32)
-    target = np.array([work.points_F2[m.trainIdx] for m in good], np.float32)
+    asked, there = np.array([m.queryIdx for m in good]), np.array([m.trainIdx for m in good])
+    source, target = query.points_F2[asked], work.points_F2[there]
     cv2.setRNGSeed(0)  # the same question has the same answer
     matrix, mask = cv2.estimateAffinePartial2D(source, target, method=cv2.RANSAC, ransacReprojThreshold=4.0)
     if mask is None:
         return None
-    inside = source[mask.ravel() == 1]
+    agree_F, agree_W = np.zeros(len(query.points_F2), np.bool_), np.zeros(len(work.points_F2), np.bool_)
+    agree_F[asked[mask.ravel() == 1]] = agree_W[there[mask.ravel() == 1]] = True
+    inside = query.points_F2[agree_F]
     spread = float(np.prod(np.ptp(inside, axis=0))) / float(query.shape_2.prod()) if len(inside) else 0.0
-    return _placed(matrix, query, work, len(inside)) if len(inside) >= INLIERS and spread >= SPREAD else None
+    return _Fitted(matrix, agree_F, agree_W) if len(inside) >= INLIERS and spread >= SPREAD else None
 
 
 def _placed(matrix: Any, query: Features, work: Features, inliers: int) -> Alignment | None:
@@ -170,3 +186,74 @@ def too_plain(content: bytes, name: str = "the picture") -> bool:
     """True for a picture with so little in it that neither hash nor features say anything: no “no” may rest on it."""
     pixels = read_image(content, name)
     return dihedral_hashes(pixels)[1] < POOR and len(local_features(pixels).points_F2) < 4 * INLIERS
+
+
+# --- two pictures of which neither is the question
+
+
+_MIRROR = np.array([((3 - row) * 4 + column) * 8 + (8 - turn) % 8 for row in range(4) for column in range(4) for turn in range(8)])  # fmt: skip  # noqa: E501
+
+
+def mirrored(features: Features) -> Features:
+    """The features of the mirror image, without its pixels: SIFT's 4 x 4 x 8 histograms with rows and turns reversed.
+    They are those that would be found but for rounding (a test holds both side by side)."""
+    width = features.shape_2[0]
+    points = np.stack([width - 1 - features.points_F2[:, 0], features.points_F2[:, 1]], axis=1)
+    return Features(points.astype(np.float32), features.descriptors_F[:, _MIRROR], features.shape_2)
+
+
+def turned_hashes(hash_32: Bytes) -> Bytes:
+    """(8, 32): PDQ of the eight positions from that of one: mirroring changes the sign of every second frequency, a
+    quarter turn swaps the two directions. Some bits near the median differ from the hashes of the turned pixels."""
+    bits = np.unpackbits(hash_32).reshape(16, 16)
+    odd = np.arange(16, dtype=np.uint8) % 2
+    flips = [bits ^ (odd[None, :] * across) ^ (odd[:, None] * down) for across in (0, 1) for down in (0, 1)]
+    both = [each for flip in flips for each in (flip, flip.T)]
+    return np.packbits(np.array(both, np.uint8).reshape(8, 256), axis=1)
+
+
+CELLS, BUSY = 6, 3  # the region that agrees is cut into 6 x 6 cells; one with three details is busy
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement(Record):
+    """How much of two pictures agrees. `shared_ppm`: the region of the details that agree, as a part of the region of
+    all details of the picture that has the smaller one; `filled_ppm`: of the busy cells of that region, those in which
+    some detail agrees, in the picture where it is more."""
+
+    inliers: int
+    shared_ppm: int
+    filled_ppm: int
+
+
+def agreement(one: Features, other: Features) -> Agreement | None:
+    """None if the two do not lie on each other. What agrees in one corner only, such as a mark, has a small region;
+    different pictures in one frame, or on the same sheet, agree around cells that differ."""
+    fitted = _fitted(one, other)
+    if fitted is None:
+        return None
+    cv2 = library("cv2", "images")
+    scale = float(abs(np.linalg.det(fitted.matrix[:, :2])))
+    ours, theirs = one.points_F2, other.points_F2
+    whole = min(_hull_area(ours), _hull_area(theirs) / scale if scale else 0.0)
+    if whole <= 0:
+        return None
+    region = float(cv2.contourArea(cv2.convexHull(ours[fitted.agree_F])))
+    filled = max(_filled(ours, fitted.agree_F), _filled(theirs, fitted.agree_W))
+    return Agreement(int(fitted.agree_F.sum()), min(PPM, round(PPM * region / whole)), round(PPM * filled))
+
+
+def _hull_area(points_F2: Floats) -> float:
+    cv2 = library("cv2", "images")
+    return float(cv2.contourArea(cv2.convexHull(points_F2)))
+
+
+def _filled(points_F2: Floats, agree_F: npt.NDArray[np.bool_]) -> float:
+    """Of the busy cells of the box around what agrees, the part in which something agrees."""
+    low, high = points_F2[agree_F].min(0), points_F2[agree_F].max(0)
+    inside = ((points_F2 >= low) & (points_F2 <= high)).all(1)
+    at = np.minimum(CELLS - 1, (CELLS * (points_F2 - low) / np.maximum(high - low, 1e-6)).astype(np.int64))
+    cell_F = at[:, 0] * CELLS + at[:, 1]
+    busy = np.bincount(cell_F[inside], minlength=CELLS**2) >= BUSY
+    some = np.bincount(cell_F[inside & agree_F], minlength=CELLS**2) > 0
+    return float(some[busy].mean()) if busy.any() else 1.0

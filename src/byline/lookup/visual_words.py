@@ -47,21 +47,24 @@ def nearest(features: npt.NDArray[np.float32], kinds: npt.NDArray[np.float32]) -
 
 class Shortlist:
     """Ranks pictures by what they share with a query. `words`: the kinds of all pictures' features, one picture behind
-    the other; `sizes_N`: how many each has."""
+    the other; `sizes_N`: how many each has. Only pictures that have a kind in common with the query are looked at."""
 
     def __init__(self, words: Words, sizes_N: npt.NDArray[np.int64]) -> None:
-        self._words, self._sizes_N = words, sizes_N
-        self._counts_V = np.bincount(words, minlength=BRANCHES * BRANCHES)
-        self._some = np.flatnonzero(sizes_N)  # pictures without features have no place in the sums
-        self._starts = (np.cumsum(sizes_N) - sizes_N)[self._some]
+        kinds = BRANCHES * BRANCHES
+        self._sizes_N, self._total = sizes_N, len(words)
+        self._counts_V = np.bincount(words, minlength=kinds)
+        self._ends_V = np.concatenate([[0], np.cumsum(self._counts_V)])
+        owners = np.repeat(np.arange(len(sizes_N), dtype=np.int32), sizes_N)
+        self._owners = owners[np.argsort(words, kind="stable")]  # of the first kind, of the second, and so on
 
     def best(self, words_F: Words, most: int) -> list[int]:
         """Numbers of the pictures that share most with a query of these kinds, the best first."""
-        if not len(self._some) or not len(words_F):
+        if not self._total or not len(words_F):
             return []
-        rare_V = np.log1p(len(self._words) / np.maximum(1, self._counts_V))
-        weight_V = np.sqrt(np.bincount(words_F, minlength=len(rare_V))) * rare_V**2
-        sums = np.add.reduceat(weight_V[self._words], self._starts)
-        scores = sums / np.sqrt(self._sizes_N[self._some])
+        kinds, times = np.unique(words_F, return_counts=True)
+        weights = np.sqrt(times) * np.log1p(self._total / np.maximum(1, self._counts_V[kinds])) ** 2
+        owners = np.concatenate([self._owners[self._ends_V[kind] : self._ends_V[kind + 1]] for kind in kinds])
+        sums = np.bincount(owners, np.repeat(weights, self._counts_V[kinds]), len(self._sizes_N))
+        scores = sums / np.sqrt(np.maximum(1, self._sizes_N))
         order = np.argsort(-scores, kind="stable")[:most]
-        return [int(n) for n in self._some[order[scores[order] > 0]]]
+        return [int(n) for n in order[scores[order] > 0]]
