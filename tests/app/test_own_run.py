@@ -147,3 +147,33 @@ def test_shares_of_its_contributors_add_up_and_both_numbers_are_told(run, evalua
     assert json.loads((run.with_name("mine-evidence") / "attribution.json").read_text()) == told
     assert "[no-blend]" in byline(*words[:-4], "--blend").err
     assert "[no-other-seed]" in byline("audit", "--run", run, *WORDS[:2], "--subsets", 3, "--seeds", 1, "--anyway").err
+
+
+def test_weights_are_fitted_on_retrainings_of_ones_own(run, evaluated, tmp_path):
+    """Planted: retrainings in which the body alone counts. The blend says so, helps, and divides the shares."""
+    subject = load_subject(str(EXAMPLE))
+    case = run_case(run, subject, tmp_path, 3)
+    body = case.channels({name: [query] for name, query in subject.queries.items()})["body"]
+    draw, lines = np.random.default_rng(0), []
+    for _ in range(16):
+        out = set(draw.choice(body.example_ids, 40, replace=False).tolist())
+        mask_N = np.array([example in out for example in body.example_ids])
+        values = dict(zip(subject.queries, (-(body.scores_QN @ mask_N)).tolist(), strict=True))
+        lines.append(json.dumps({"left_out": sorted(out), "values": values}))
+    (tmp_path / "retrained.jsonl").write_text("\n".join(lines))
+    folder = run.with_name("mine-evidence")
+    words = ("--subsets", 3, "--outputs", 4, "--to", folder, "--retrained", tmp_path / "retrained.jsonl")
+    audited = byline("audit", "--run", run, *WORDS[:-1], *words)
+    assert audited.code in (0, 1) and "Channels of influence joined: head x" in " ".join(audited.out.split())
+    kept = json.loads((folder / "calibration.json").read_text())
+    assert kept["given"]["retrainings"] == 16 and "blend_words" not in kept  # its examples have no texts
+    weights = dict(zip(kept["blend"]["channels"], kept["blend"]["factors"], strict=True))
+    assert weights["body"] > 20 * weights["head"] and kept["blend"]["held_out"] > 0.98 > kept["blend"]["added"]
+    asked = byline("attribute", "--run", run, *WORDS[:2], "--blend")
+    assert asked.code == 0 and "The shares join channels by fitted weights" in " ".join(asked.out.split())
+    told = json.loads((folder / "attribution.json").read_text())["period_effects"]
+    assert np.corrcoef(told["channels"]["body"], told["linear"])[0, 1] > 0.999
+    assert "[words-not-attacked]" in byline("attribute", "--run", run, *WORDS[:2], "--words").err
+    (tmp_path / "retrained.jsonl").write_text("{}\n[]")
+    refused = byline("audit", "--run", run, *WORDS[:-1], *words)
+    assert refused.code == 1 and "retrained.jsonl:2" in refused.err and "nothing was audited" in refused.out

@@ -25,6 +25,7 @@ from byline.app.terminal import (
     SubjectOption,
     bars,
     out,
+    refuse_problems,
     say,
     tell,
 )
@@ -114,6 +115,7 @@ def audit_command(
     outputs: Annotated[int, typer.Option(help="Outputs audited alone, beside the period.", min=1)] = 4,
     seeds: Annotated[int, typer.Option(help="Other orders of the examples to repeat it in, whole.", min=0)] = 0,
     anyway: Annotated[bool, typer.Option("--anyway", help="Go on below the metasmoothness gate.")] = False,
+    retrained: Annotated[Path | None, typer.Option(help="Retrainings of yours to fit weights of channels on.")] = None,
     run: RunOption = None,
     subject: SubjectOption = None,
     to: EvidenceOption = None,
@@ -125,6 +127,7 @@ def audit_command(
     """Hold the engine against exact walks and retrainings; write a certificate. Exit code 1 if it does not certify."""
     from byline.app.engine.audit import Dials, audit
     from byline.app.engine.case import training_case
+    from byline.app.engine.given import read_given
     from byline.app.engine.own import own_run
     from byline.app.model import Training
     from byline.app.period import recalibrate
@@ -134,9 +137,11 @@ def audit_command(
     else:
         training = Training.open(Home.open(home, database), name)
         case, folder = training_case(training, contributors), training.home.training(name)
+    given, problems = (None, []) if retrained is None else read_given(retrained, tuple(case.outputs), case.credits)
+    refuse_problems(problems, as_json, "nothing was audited")
     with bars() as progress:
         dials = Dials(contributors, subsets, outputs, anyway=anyway, seeds=seeds)
-        certificate = audit(case, dials, date.today(), folder, progress)
+        certificate = audit(case, dials, date.today(), folder, progress, given)
     if run is None:
         recalibrate(training)  # intervals of the period's shares, by what retraining has shown
     if not as_json:

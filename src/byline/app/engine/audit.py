@@ -23,6 +23,7 @@ from byline.app.engine.bank import Retrained, values
 from byline.app.engine.case import WHOLE, Case, Queries, check_whole
 from byline.app.engine.cost import ALONE, LEFT_OUT, SUBSETS, TOGETHER
 from byline.app.engine.evidence import Effects, calibration, intervals, share_columns
+from byline.app.engine.given import Given
 from byline.app.engine.joined import blends, seed_reliability
 from byline.app.engine.joined import told as joined
 from byline.app.engine.period import PERIOD, queries_of
@@ -65,15 +66,18 @@ class Dials:
     seeds: int = 0
 
 
-def audit(case: Case, dials: Dials, today: date, folder: Path, progress: Progress = silent) -> Certificate:
-    """Kept as certificate.json in `folder`.
+def audit(
+    case: Case, dials: Dials, today: date, folder: Path, progress: Progress = silent, given: Given | None = None
+) -> Certificate:
+    """Kept as certificate.json in `folder`. `given`: retrainings made elsewhere, to fit weights of channels on instead
+    of the audit's own; the certificate does not look at them.
 
     Raises: AppError("below-gate", "unknown-engine", "retraining-differs"); AttributionError("no-beginning",
     "replay-differs") for a training that cannot be walked again; EvaluationError("too-few-pairs") for fewer than 3
     subsets.
     """
     with single_thread():
-        work = _Audit(case, dials, progress)
+        work = _Audit(case, dials, progress, given)
         smooth = work.smoothness()
         drop = smoothness_gate(smooth.score).largest_drop
         if not drop and not dials.anyway:
@@ -92,8 +96,8 @@ def _below(smooth: Metasmoothness) -> AppError:
 class _Audit:
     """One run, the outputs of its period and the queries made of them."""
 
-    def __init__(self, case: Case, dials: Dials, progress: Progress) -> None:
-        self.case, self.dials, self.progress = case, dials, progress
+    def __init__(self, case: Case, dials: Dials, progress: Progress, given: Given | None = None) -> None:
+        self.case, self.dials, self.progress, self.given = case, dials, progress, given
         self.queries = queries_of(case.outputs, dials.outputs)
         self.calibration: dict[str, Any] = {}  # of intervals, channels and seeds, once there is evidence
         self.ids = visited(case.trajectory)  # every training example, in the order of the exact scores
@@ -179,17 +183,27 @@ class _Audit:
     def _joined(self, drop: float, method: str, outcomes: Mapping[str, Retrained]) -> dict[str, Any]:
         """Blends of the paying method's channels and of those beside it, and the reliability between seeds, as far as
         they were asked."""
-        subsets, rho = self._subsets(drop), None
+        rho = None
         found: dict[str, Channelled] = {}
         without: dict[str, str] = {}
         if self.case.channels is not None and method == METHOD:
             tables, without = self._channels()
-            whole_Q1 = self._of_queries(values([outcomes[WHOLE]])).T
-            without_QP = self._of_queries(values([outcomes[key] for key in subsets])).T
-            found = blends(tables, list(subsets.values()), whole_Q1 - without_QP, len(self.case.outputs))
+            left_out, lost_QP = self._lost(drop, outcomes)
+            found = blends(tables, left_out, lost_QP, len(self.case.outputs))
         if self.dials.seeds:
             rho = seed_reliability(self.case, outcomes, self.dials.seeds, self.progress)
-        return joined(found, rho, self.dials.seeds, without)
+        elsewhere = {} if self.given is None else {"given": self.given.told()}
+        return joined(found, rho, self.dials.seeds, without) | elsewhere
+
+    def _lost(self, drop: float, outcomes: Mapping[str, Retrained]) -> tuple[list[frozenset[str]], Floats]:
+        """What retrainings left out, and what the queries lost by it: those that were given, else the audit's own. Of
+        the former only differences count: there need not be one with everybody in it."""
+        if self.given is not None:
+            return list(self.given.left_out), -self._of_queries(self.given.values_PO).T
+        subsets = self._subsets(drop)
+        whole_Q1 = self._of_queries(values([outcomes[WHOLE]])).T
+        without_QP = self._of_queries(values([outcomes[key] for key in subsets])).T
+        return list(subsets.values()), whole_Q1 - without_QP
 
     def _channels(self) -> tuple[dict[str, ScoreTable], dict[str, str]]:
         """Scores of every channel; and which could not be had, and why."""
