@@ -14,6 +14,7 @@ from math import lcm
 from pathlib import Path
 
 PPM, PPB = 10**6, 10**9
+WAITS = {"attributed": "attribution", "all": "attribution training prior"}  # of new works, by the policy's probation
 
 
 def canonical(value):
@@ -38,10 +39,10 @@ def divide(total, weights, salt):  # largest remainder: quotas rounded down, wha
 
 def prior(told):
     rule, stakes = told["terms"]["policy"]["prior"], told["stakes"]
-    size = Counter(s.get("catalogue", "") for s in stakes)
-    each = {s["cluster"]: lcm(*size.values()) // size[s.get("catalogue", "")] for s in stakes}
-    plain = {s["cluster"]: s["length"] if rule == "by-length" else 1 for s in stakes}
-    return each if rule == "equal-per-catalogue" else plain
+    if rule == "equal-per-catalogue":
+        size = Counter(s.get("catalogue", "") for s in stakes)
+        return {s["cluster"]: lcm(*size.values()) // size[s.get("catalogue", "")] for s in stakes}
+    return {s["cluster"]: s["length"] if rule == "by-length" else 1 for s in stakes}
 
 
 def by_shares(event, net, told, policy):  # "basis cluster" -> nano-units, by the rule of money
@@ -60,8 +61,7 @@ def by_shares(event, net, told, policy):  # "basis cluster" -> nano-units, by th
 
 def by_outputs(sums, told, policy):
     rest, to_prior = int(sums["unattributed_nano"]), policy["unattributed"] == "prior"
-    found = {f"attribution {c}": int(nano) for c, nano in sums["clusters"]}
-    found["unattributed None"] = 0 if to_prior else rest
+    found = {f"attribution {c}": int(n) for c, n in sums["clusters"]} | {"unattributed None": 0 if to_prior else rest}
     for basis, extra in (("training", 0), ("prior", rest * to_prior)):
         parts = divide(int(sums[f"{basis}_nano"]) + extra, prior(told), f"{sums['event']} {basis}")
         found |= {f"{basis} {c}": nano for c, nano in parts.items()}
@@ -79,6 +79,7 @@ def by_use(event, net, told, mode):
 def settle(told):  # (event id, day, currency, account -> nano-units) of each event
     policy, sums = told["terms"]["policy"], {s["event"]: s for s in told.get("outputs", [])}
     works, mode = {s["cluster"]: dict(s["works"]) for s in told["stakes"]}, policy.get("mode", "by-shares")
+    bases, new = WAITS.get(policy.get("probation"), "").split(), [s["cluster"] for s in told["stakes"] if s.get("new")]
     splits = sorted(told["splits"], key=lambda s: s["effective"])
     for event in told["events"]:
         name, gross, legs = event["id"], int(event["amount_nano"]), Counter()
@@ -94,9 +95,10 @@ def settle(told):  # (event id, day, currency, account -> nano-units) of each ev
         legs["held:commons"] -= found.pop("unattributed None", 0)
         for key, nano in found.items():
             basis, cluster = key.split(" ", 1)
+            agreed = {} if basis in bases and cluster in new else lines_of
             for work, part in divide(nano, works[cluster], f"{name} {basis} {cluster}").items():
                 weights = Counter()
-                for party, ppm in lines_of.get(work, []):
+                for party, ppm in agreed.get(work, []):
                     weights[f"payable:{party}"] += ppm
                 weights[f"held:unclaimed:{work}"] = PPM - sum(weights.values())
                 legs.subtract(divide(part, weights, f"{name} {basis} {work}"))

@@ -50,6 +50,11 @@ __all__ = [
 ]
 
 RULE = "byline-rule-1"
+WAITS: dict[Probation, tuple[Basis, ...]] = {
+    Probation.NONE: (),
+    Probation.ATTRIBUTED: (Basis.ATTRIBUTION,),
+    Probation.ALL: (Basis.ATTRIBUTION, Basis.TRAINING, Basis.PRIOR),
+}
 
 
 def settle(
@@ -114,7 +119,7 @@ def _event_lines(event: RevenueEvent, told: Settlement) -> Iterator[Line]:
         if line.cluster is None:
             yield line
         else:
-            waits = line.cluster in probation and (line.basis is Basis.ATTRIBUTION or policy.probation is Probation.ALL)
+            waits = line.cluster in probation and line.basis in WAITS[policy.probation]
             for part in _work_lines(line, works[line.cluster]):
                 yield from _waiting_lines(part) if waits else _party_lines(part, splits)
 

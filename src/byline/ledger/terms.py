@@ -61,7 +61,7 @@ class Probation(StrEnum):
 
     NONE = "none"
     ATTRIBUTED = "attributed"  # what is left is paid by the prior; where that goes by length, junk earns its length
-    ALL = "all"
+    ALL = "all"  # but for what a payment names the work for
 
 
 class Unattributed(StrEnum):
@@ -77,9 +77,9 @@ class Policy(GrownRecord):
 
     `cap_ppm`: no cluster takes more than this of what attribution divides; what is cut off counts as unattributed.
     `recoup_ppm`: the most of a period's earnings that may pay back an advance. `guarantee_from`: the account that tops
-    up earnings below a guaranteed minimum. `game`, `blended`, `words`: how shares have to be made. `probation`: what of the
-    pay of a work that is new to the money waits until a person has looked at it. Contracts of single parties are in
-    `contracts`.
+    up earnings below a guaranteed minimum. `game`, `blended`, `words`: how shares have to be made. `probation`: what of
+    the pay of a work that is new to the money waits until a person has looked at it. Contracts of single parties are
+    in `contracts`.
     Raises: LedgerError("bad-policy") on a rate outside [0, 1e6] or on deductions above the whole.
     """
 
