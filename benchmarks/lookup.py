@@ -268,17 +268,27 @@ def picture_parts(told):
             kept("shortlists", where() | shortlists(crowd))
 
 
-def sound_recall(count):
-    from lookup_changes import SOUND_CHANGES, song, write_wave
+def sound_recall(count, recorded):
+    """Of 40 seconds out of recordings, whose files are registered whole; without a folder of them, of made-up songs."""
+    from lookup_changes import SOUND_CHANGES, recordings, song, write_wave
 
     from byline.lookup import AudioIndex
 
-    what = f"{count} synthetic songs of 40 seconds, made by the benchmark"
-    print(f"Found of {what}:")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        songs = {WorkId(f"song {seed}"): song(seed) for seed in range(count)}
-        index = AudioIndex.build((work, write_wave(folder / f"{work}.wav", wave)) for work, wave in songs.items())
+        if recorded:
+            taken = recordings(recorded, 2 * count)
+            files = dict(list(taken.items())[::2])
+            songs = {WorkId(path.name): wave for path, wave in files.items()}
+            strangers = list(taken.values())[1::2]
+            index = AudioIndex.build((WorkId(path.name), path) for path in files)
+            what = f"40 seconds each of {len(songs)} pieces of music (benchmarks/pictures_from_debian.py)"
+        else:
+            songs = {WorkId(f"song {seed}"): song(seed) for seed in range(count)}
+            strangers = [song(1000 + seed) for seed in range(count)]
+            index = AudioIndex.build((work, write_wave(folder / f"{work}.wav", wave)) for work, wave in songs.items())
+            what = f"{count} synthetic songs of 40 seconds, made by the benchmark"
+        print(f"Found of {what}:")
 
         def found(wave):
             return {match.work for match in index.search(write_wave(folder / "query.wav", wave))}
@@ -287,7 +297,7 @@ def sound_recall(count):
             name: [work in found(change(wave)) for work, wave in songs.items()]
             for name, change in SOUND_CHANGES.items()
         }
-        strange = [bool(found(song(1000 + seed))) for seed in range(count)]
+        strange = [bool(found(wave)) for wave in strangers]
     outcomes["false alarms: songs that are not among them"] = strange
     tally("audio", what, outcomes)
 
@@ -411,6 +421,7 @@ def main():
     asked.add_argument("--pictures", type=Path, default=Path("/usr/share/backgrounds"))
     asked.add_argument("--drawings", type=Path, help="folder of PNG files")
     asked.add_argument("--index", type=Path, help="folder in which the fingerprints of pictures are kept")
+    asked.add_argument("--sounds", type=Path, help="folder of recordings of a minute and more")
     asked.add_argument("--most", type=int, help="pictures that are registered, at most")
     asked.add_argument("--asked", type=int, default=200)
     asked.add_argument("--only", choices=["speed", "recall", "pictures", "growth", "shortlists", "sounds"])
@@ -418,7 +429,7 @@ def main():
     if told.only in (None, "recall"):
         text_recall(told.asked)
     if told.only in (None, "sounds"):
-        sound_recall(24)
+        sound_recall(24, told.sounds)
     if told.only in (None, "pictures", "growth", "shortlists"):
         picture_parts(told)
     if told.only in (None, "speed"):

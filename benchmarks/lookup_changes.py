@@ -199,6 +199,20 @@ def song(seed):
     return np.concatenate(notes) / 5
 
 
+def recordings(folder, most):
+    """Name -> 40 seconds out of the middle of a recording, of those that are long enough; spread over the folder."""
+    import soundfile
+
+    files = [path for path in sorted(folder.iterdir()) if soundfile.info(path).duration > 60]
+    found = {}
+    for path in files[:: max(1, len(files) // most)][:most]:
+        with soundfile.SoundFile(path) as file:
+            file.seek(int(file.frames / 2 - 20 * file.samplerate))
+            samples = file.read(40 * file.samplerate, always_2d=True).mean(axis=1)
+        found[path] = np.fft.irfft(np.fft.rfft(samples)[: 20 * RATE + 1], 40 * RATE) * 40 * RATE / len(samples)
+    return found
+
+
 def write_wave(path, samples):
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)

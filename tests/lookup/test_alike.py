@@ -125,6 +125,8 @@ def test_silence_in_common_is_no_copy():
     recordings = [np.concatenate([prints(seed, 240), silence]) for seed in range(FEW + 10)]
     copies = SoundCopies(AudioIndex([WorkId(str(n)) for n in range(len(recordings))], recordings))
     assert [copies.of(n) for n in range(3)] == [[], [], []]
+    assert shared_part(np.full(300, 627964279, np.uint32), recordings[0]) == 0
+    assert shared_part(recordings[0], np.full(300, 627964279, np.uint32)) == 0
 
 
 @pytest.mark.parametrize("parts", range(4))

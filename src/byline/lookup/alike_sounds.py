@@ -18,6 +18,7 @@ FEW = 16  # recordings: so many are all compared
 COMPARED = 16  # recordings with the most fingerprints in common that are compared
 COMMON = 20  # recordings that may have a fingerprint before it says nothing: silence, a steady tone
 SAME_PPM = 200_000  # of the bits of a part may differ: less than where somebody asks
+TELLING = 16  # different fingerprints that a part must have: silence and a steady tone have one or two
 SHARED_PPM = 300_000  # of the shorter recording must stand in the longer one: as of texts
 
 
@@ -61,7 +62,8 @@ def shared_part(one: Prints, other: Prints) -> int:
     parts = _parts(shorter)
     size = 1 << (len(longer) + max(map(len, parts))).bit_length()
     found = differing(parts, longer, size)
-    same = sum(len(part) for part, ppm in zip(parts, found, strict=True) if ppm <= SAME_PPM)
+    telling = [len(np.unique(part)) >= TELLING for part in parts]
+    same = sum(len(part) for part, ppm, tells in zip(parts, found, telling, strict=True) if tells and ppm <= SAME_PPM)
     return PPM * same // len(shorter)
 
 
