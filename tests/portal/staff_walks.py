@@ -11,6 +11,7 @@ from byline.app.demo_bank import answers_of_a_bank
 from byline.app.portal import Role
 
 OPEN, CLOSED = "NL30MOCK0000000005", "NL84MOCK0000000003"
+CONTRACTS = "contract,version,contributor,effective,currency,commission\n"
 PAYEES = f"contributor,iban\nAda Moore,{OPEN}\nBen Okoro,{CLOSED}\n"
 
 
@@ -77,6 +78,43 @@ def operators_day(served, page, licensee="Model Company"):
     assert work(served.home) == 1
     page.get_by_text("The index is up to date").wait_for()
     yield
+    yield from other_money(served, page, day, licensee)
+
+
+def other_money(served, page, day, licensee):
+    """Another payment, divided by a rule of its own with a contract; and an advance, shown before it is booked."""
+    page.goto(f"{served.address}/operate/income")
+    page.get_by_label("Received on").fill(str(day))
+    page.get_by_label("From whom").fill(f"{licensee} again")
+    page.get_by_label("Amount").fill("400")
+    press(page, "Enter it")
+    page.get_by_role("link", name="By another pay rule").click()
+    page.get_by_label("the standard one with the numbers below").check()
+    for part in ("The numbers, if", "What single payees"):
+        page.get_by_text(part).click()
+    page.get_by_label("Commission, per cent").fill("many")
+    page.get_by_label("Or paste it").fill(f"{CONTRACTS}a,1,Ada Moore,2026-01-01,EUR,2%\n")
+    press(page, "Show what it would do")
+    assert "is no per cent" in text(page)
+    yield
+    page.get_by_label("Commission, per cent").fill("8")
+    press(page, "Show what it would do")
+    page.get_by_role("link", name="Leave it as it is.").click()
+    assert work(served.home) == 1
+    page.get_by_role("link", name="Look again.").click()
+    assert "What single payees agreed on" in text(page) and "Ada Moore (a)" in text(page)
+    yield
+    page.goto(f"{served.address}/operate/bookings")
+    page.get_by_text("An advance", exact=True).click()
+    page.locator("#advance-contributor").fill("Ada Moore")
+    page.locator("#advance-amount").fill("12,50")
+    page.locator("#advance-reference").fill("letter of May")
+    yield
+    press(page, "Show what it would do")
+    assert "12.50" in text(page)
+    yield
+    press(page, "Book exactly this")
+    assert "Nothing waits for a case" in text(page)
 
 
 def payouts(served, page, day):

@@ -16,10 +16,11 @@ from tiny_project import write_csv
 
 from byline.app.api import Queue
 from byline.app.coop import book_of
-from byline.app.home import Home, register
+from byline.app.home import Home, register, write_json
 from byline.app.payouts import book_of as payout_book
 from byline.app.portal import Role, create_app
 from byline.app.tasks import KINDS
+from byline.core import Decision, Verdict, cluster_id
 
 sync_api = pytest.importorskip("playwright.sync_api")
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -287,9 +288,47 @@ def addresses(served, page):
         "/operate/people",
         "/coop",
     )
+    yield from held(served, page)
     yield from matters(served, page)
     yield from staff(served, page)
     assert home.path.is_dir()
+
+
+def held(served, page):
+    """A work that is held, beside another; one that was released; lists of works; licences; what would be missing."""
+    one, other = (only_work(served.home, title) for title in (TITLES[2], TITLES[0]))
+    decided = [Decision(work, Verdict.REFUSE, "no-order", "Its words stand in no order.", ()) for work in (one, other)]
+    served.home.registry.save_decisions(decided, NOW.date())
+    yield from ("/office", "/office/held", f"/office/held/{one}", "/office/works?rule=no-order", "/office/works")
+    page.goto(f"{served.address}/office/held/{other}")
+    page.get_by_label("release it").check()
+    page.get_by_label("Why").fill("A list of boats")
+    if page.get_by_label("Your name").count():
+        page.get_by_label("Your name").fill("Olga")
+    page.get_by_role("button", name="Record it").click()
+    assert "A list of boats" in page.inner_text("main")
+    yield from ("", f"/office/held/{other}", "/office/grants")
+    page.goto(f"{served.address}/office/grants")
+    page.get_by_label("one work").check()
+    page.get_by_label("Its title").fill(TITLES[2])
+    page.get_by_label("Who grants it").fill("Nobody")
+    page.get_by_label("Who may use it").fill("Model Company")
+    page.get_by_label("training models that write").check()
+    page.get_by_role("button", name="Record it").click()
+    assert page.title().startswith("Please mend")
+    yield ""
+    page.get_by_label("Who grants it").fill("Ben Okoro")
+    page.get_by_role("button", name="Record it").click()
+    assert "stands" in page.inner_text("main")
+    page.get_by_text("It ends").first.click()
+    yield ""
+    told = served.home.path / "trainings" / "main" / "attribution.json"
+    rows = [{"id": str(cluster_id(one)), "ppb": 10**8, "low_ppb": 0, "high_ppb": 2 * 10**8, "unique_ppb": 10**7}]
+    write_json(told, {"period": {}, "period_effects": {"game": {"game": "redundancy"}}, "period_numbers": rows})
+    page.goto(f"{served.address}/works/{one}")
+    assert "missing without it" in page.inner_text("main")
+    yield from ("", f"/contributors/{BEN}")
+    told.unlink()
 
 
 def staff(served, page):
@@ -299,10 +338,12 @@ def staff(served, page):
         yield from ("" for _ in cooperatives_day(served, page, served.home.path.parent))
     served.enter(page, "everybody@example.org", *Role, party=BEN)
     (record,) = book_of(served.home).cooperatives()
-    yield from ("/operate", "/operate/income", "/operate/tasks", "/operate/payouts", "/coop", "/votes")
+    yield from ("/operate", "/operate/income", "/operate/divide", "/operate/bookings", "/operate/tasks")
+    yield from ("/operate/payouts", "/coop", "/votes")
     yield from (f"/operate/payouts/{batch.id}" for batch in payout_book(served.home).batches())
     yield from (f"/operate/tasks/{job.id}" for job in Queue(served.home.journal.engine).last(KINDS, 9))
     yield from (f"/coop/{record.id}/{page}" for page in ("members", "propose/policy", "propose/offer", "offer"))
+    yield from (f"/coop/{record.id}/propose/{kind}" for kind in ("unclaimed", "statutes"))
     for vote in book_of(served.home).proposals(record.id):
         yield from (f"/coop/proposals/{vote.id}", f"/votes/{vote.id}")
     yield f"/coop/{record.id}/report/{NOW.year}"

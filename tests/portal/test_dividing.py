@@ -95,8 +95,10 @@ def test_what_contracts_change_is_booked_only_as_it_was_shown(operator, home):
     [({"rule": ""}, "nothing was chosen"), ({"rule": "whole", "whole": "{"}, "it is not json"),
      ({"rule": "whole", "whole": "[1]"}, "it is not json"), ({"rule": "whole", "whole": "{}"}, "no pay rule"),
      ({"commission_rate": "101"}, "no per cent"), ({"commission_rate": "60", "reserve_rate": "60"}, "more than all"),
-     ({"prior": "mine"}, "none of the choices"), ({"effective": "2026-10-25"}, "some came before"),
-     ({"effective": "x"}, "is no day"), ({"training": "../main"}, "no training"), ({"until": "2020-01-01"}, "no payment"),
+     ({"prior": "mine"}, "none of the choices"), ({"game": "chess"}, "none of the choices"),
+     ({"game": "redundancy"}, "made in another way"), ({"effective": "2026-10-25"}, "some came before"),
+     ({"effective": "x"}, "is no day"), ({"training": "../main"}, "no training"),
+     ({"until": "2020-01-01"}, "no payment"),
      ({"pasted": CONTRACTS + "a,x,Ada Moore,2026-01-01,EUR,2%,\n"}, "line 2"),
      ({"pasted": CONTRACTS + "a,1,Nobody,2026-01-01,EUR,2%,\n"}, "not registered"),
      ({"pasted": "a,b\n1,2\n"}, "column")],
@@ -175,7 +177,8 @@ def test_a_reserve_and_another_currency(operator, home):
 
 @pytest.mark.parametrize(
     ("wrong", "says"),
-    [({"amount": "-5"}, "amount is"), ({"contributor": "Nobody"}, "not registered"), ({"effective": "soon"}, "write the day as"),
+    [({"amount": "-5"}, "amount is"), ({"contributor": "Nobody"}, "not registered"),
+     ({"effective": "soon"}, "write the day as"),
      ({"currency": ""}, "needs the column currency"), ({"amount": "1000000"}, "less than is to be taken"),
      ({"because": ""}, "because")],
 )  # fmt: skip

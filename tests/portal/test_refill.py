@@ -107,3 +107,16 @@ def test_nothing_that_is_sent_becomes_markup(value, says):
     page = read({"name": [value], "text": [value], "on": [value]}, ("name", says))
     assert [tag for tag, _ in page.tags] == before
     assert page.one(id="n")["value"] == value and page.texts["t"].removeprefix("\n") == value
+
+
+FOLDED = """<html><body><main><details id="other"><form action="/x" method="post"><input name="a"></form></details>
+<details id="around"><form action="/give" method="post"><input name="a" value="1">
+<details id="far"><input name="b"></details><details id="near"><details id="inner"><input name="c"></details></details>
+</form></details></main></body></html>"""
+
+
+def test_what_is_folded_away_around_a_fault_is_opened():
+    page = Read(refilled(FOLDED, Sent("/give", {"a": ["1"], "c": ["x"]}, False), [Told("c", "no")]))
+    opened = {known["id"] for tag, known in page.tags if tag == "details" and "open" in known}
+    assert opened == {"around", "near", "inner"}
+    assert [tag for tag, _ in page.tags].count("details") == 5

@@ -146,7 +146,7 @@ def _fault(problem: Problem, kind: str, table: str) -> tuple[str, AppError]:
     asked = ["effective", *(name for name, _, _ in ASKS[kind])]
     named = "contributor" if problem.code == "unknown-party" else ""
     found = named or next((name for name in asked if name in problem.says), "")
-    return f"{kind}-{found}" if found else "", AppError("bad-payments", problem.says, "")
+    return found, AppError("bad-payments", problem.says, "")
 
 
 def _effects(visit: Visit, bookings: Sequence[Booking]) -> dict[str, list[dict[str, str]]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from byline.app.api import Queue
 from byline.app.coop_effects import policy_for, refuse_other_policy
-from byline.app.money import is_measured
+from byline.app.money import is_measured, measured
 from byline.app.money_files import CONTRACTS, STANDARD_POLICY, read_contracts
 from byline.app.portal.accounts import Role
 from byline.app.portal.doors import Doors
@@ -20,7 +20,7 @@ from byline.app.portal.proposing import PRIORS, RESTS, ppm
 from byline.app.portal.visit import Answer, Onward, Page, Visit
 from byline.app.tasks import SETTLEMENT, settlement_asked
 from byline.core import PPM, AppError, BylineError, RevenueEvent, digest
-from byline.ledger import Contract, Policy
+from byline.ledger import Contract, Game, Policy
 
 MOST = 200_000  # characters of a table of contracts
 SHOWN = 100  # faults of a table
@@ -29,6 +29,10 @@ RULES = {
     AGREED: "the one that the members voted for; without a cooperative, the standard one",
     CHANGED: "the standard one with the numbers below",
     WHOLE: "one that is written out whole",
+}
+GAMES = {
+    Game.LINEAR: "each is paid for what it taught by itself",
+    Game.REDUNDANCY: "they share what they taught together",
 }
 COLUMNS = ",".join((*CONTRACTS.required, *CONTRACTS.optional))
 
@@ -48,6 +52,7 @@ def show(visit: Visit) -> Answer:
         "standard": STANDARD_POLICY,
         "priors": PRIORS,
         "rests": RESTS,
+        "games": GAMES,
         "columns": COLUMNS,
         "day": visit.now.date().isoformat(),
     }
@@ -93,13 +98,21 @@ def _refuse_unfit(visit: Visit, training: str, events: Sequence[RevenueEvent], p
     if late:
         says = f"the rule counts for money received after {policy.effective if policy else ''}, and some came before"
         raise AppError("bad-rule", says, "write an earlier day, if the rule was agreed by then")
-    if policy is not None and is_measured(policy) and not _measured(visit, training):
-        raise AppError("bad-rule", "nothing was measured yet that this rule could follow", "choose another training")
+    if policy is not None and is_measured(policy):
+        _refuse_unmeasured(visit, training, policy)
 
 
-def _measured(visit: Visit, training: str) -> bool:
-    folder = visit.home.training(training)
-    return all((folder / name).is_file() for name in ("attribution.json", "evaluation.json"))
+def _refuse_unmeasured(visit: Visit, training: str, policy: Policy) -> None:
+    """Raises: AppError("bad-rule")."""
+    try:
+        measured(visit.home, training, policy)
+    except AppError as fault:
+        if fault.code == "other-game":
+            says = "the shares were made in another way than this rule divides by"
+            fix = "choose the other way of what works that teach the same are paid"
+        else:
+            says, fix = "nothing was measured yet that this rule could follow", "choose another training"
+        raise AppError("bad-rule", says, fix) from fault
 
 
 # --- the pay rule -------------------------------------------------------------------------------------------------
@@ -127,8 +140,9 @@ def _changed(visit: Visit) -> Policy | None:
         with visit.at(f"{name}_rate"):
             rates[name] = ppm(visit.field(f"{name}_rate", 20))
     prior, rest, effective = visit.field("prior", 40), visit.field("rest", 40), visit.now.date()
+    game = visit.field("game", 40) or STANDARD_POLICY.game.value
     with visit.at("prior"):
-        if prior not in list(PRIORS) or rest not in list(RESTS):
+        if prior not in list(PRIORS) or rest not in list(RESTS) or game not in list(GAMES):
             raise AppError("bad-choice", "that is none of the choices", "choose one of the list")
     with visit.at("effective"):
         effective = day_field(visit, "effective")
@@ -139,7 +153,7 @@ def _changed(visit: Visit) -> Policy | None:
         return None
     told = STANDARD_POLICY.to_json() | {"commission_ppm": rates["commission"], "reserve_ppm": rates["reserve"]}
     told |= {"train_share_ppm": rates["training"], "prior": prior, "unattributed": rest}
-    told |= {"effective": effective.isoformat()}
+    told |= {"effective": effective.isoformat(), "game": game}
     return Policy.from_json(told | {"id": f"policy:{digest(told)[:8]}"})
 
 

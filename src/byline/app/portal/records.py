@@ -57,7 +57,11 @@ def _both(visit: Visit, parties: Sequence[str], works: Sequence[WorkId]) -> list
         return []
     found = of_works(visit.home, works)
     ranked = sorted(found, key=lambda each: (each[0], -each[2].share_ppb, each[1]))
-    return [(training, visit.home.works[work].title, work, both) for training, work, both in ranked]
+    return [
+        (training, visit.home.works[work].title, work, both)
+        for training, work, both in ranked
+        if both.share_ppb or both.unique_ppb
+    ]
 
 
 def picture(visit: Visit) -> Answer:

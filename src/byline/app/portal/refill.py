@@ -2,8 +2,8 @@
 
 It works on the finished page, so that no template has to know of it: of the forms on the page the one is taken that
 was sent, its fields get the values that were sent, and a field with a fault gets the words, `aria-invalid`,
-`aria-describedby` and the focus. What is wrong with the form as a whole stands at the head of the page, where all
-faults are listed with a link to their field.
+`aria-describedby` and the focus; what is folded away around it is opened. What is wrong with the form as a whole
+stands at the head of the page, where all faults are listed with a link to their field.
 
 A file cannot be filled in again, which the head of the page says. The token of the form is left as the page has it.
 """
@@ -92,6 +92,7 @@ class _Writer(HTMLParser):
         self._option = -1  # where an option stands that has no value but its text
         self._hiding = False  # the old content of a textarea
         self._ids: dict[str, str] = {}  # of fields with a fault
+        self._folded: list[int] = []  # where the details stand that are around
 
     def text(self) -> str:
         if self._main >= 0:
@@ -118,6 +119,10 @@ class _Writer(HTMLParser):
         if tag == "form":
             self._seen += 1
             self._within = self._seen == self._form
+            if self._within:
+                self._unfold()
+        elif tag == "details":
+            self._folded.append(len(self._out))
         elif tag == "main":
             self._main = len(self._out)
         elif tag == "title":
@@ -173,6 +178,8 @@ class _Writer(HTMLParser):
             self._options = self._options if tag == "option" else None
         elif tag == "form":
             self._within = False
+        elif tag == "details" and self._folded:
+            self._folded.pop()
         self._out.append(f"</{tag}>")
 
     def _close_option(self) -> None:
@@ -214,7 +221,12 @@ class _Writer(HTMLParser):
             raw = words + raw
         return _with(raw, f'aria-invalid="true" {described}{self._focus(name, place)}')
 
+    def _unfold(self) -> None:
+        for at in self._folded:
+            self._out[at] = _with(_without(self._out[at], "open"), "open")
+
     def _words(self, name: str, place: str) -> str:
+        self._unfold()
         return f'<p class="fault" id="{escape(place)}-fault">{escape(" ".join(self._says[name]))}</p>'
 
     def _focus(self, name: str, place: str) -> str:
