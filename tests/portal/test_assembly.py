@@ -115,13 +115,21 @@ def test_what_would_change_for_whom_is_shown_before_anything_is_proposed(officer
     assert officer.look("/coop/proposals/proposal:none").status_code == 404
 
 
+def test_a_pay_rule_says_what_of_new_works_waits(officer, coop):
+    page = officer.look(f"/coop/proposals/{proposed(officer, coop, **RULE, waits_1='attributed')}").text
+    assert "what they earn by what they did for the outputs waits until somebody has looked" in page
+    page = officer.look(f"/coop/proposals/{proposed(officer, coop, **RULE, waits_1='none')}").text
+    assert "waits until" not in page
+
+
 def test_nothing_is_proposed_that_was_not_shown(officer, coop, home):
     answer = officer.fill(f"/coop/{coop}/propose/policy", **RULE, shown="proposal:other")
     assert answer.status_code == 409 and book_of(home).proposals(coop) == []
 
 
 @pytest.mark.parametrize("wrong", [{"title": ""}, {"text": ""}, {"commission_1": "x"}, {"commission_1": "101"},
-                                   {"commission_1": "60", "reserve_1": "60"}, {"prior_1": "mine"}, {"effective": "x"},
+                                   {"commission_1": "60", "reserve_1": "60"}, {"prior_1": "mine"}, {"waits_1": "never"},
+                                   {"effective": "x"},
                                    {"opens": str(DAY)}, {"closes": "never"},
                                    {"name_1": "Five", "name_2": "Five"}])  # fmt: skip
 def test_faults_of_a_proposal_are_told_at_their_fields(officer, coop, home, wrong):

@@ -13,7 +13,7 @@ from byline.app.portal.doors import Doors
 from byline.app.portal.visit import Answer, Onward, Page, Visit
 from byline.cooperative import Effect, MemberClass, Proposal
 from byline.core import PPM, AppError
-from byline.ledger import Policy, Prior, Unattributed
+from byline.ledger import Policy, Prior, Probation, Unattributed
 
 OPTIONS = (1, 2, 3)  # of which members may rank; the first is always there
 KINDS = {"policy": Effect.POLICY, "offer": Effect.OFFER, "unclaimed": Effect.UNCLAIMED, "statutes": Effect.STATUTES}
@@ -29,6 +29,12 @@ PRIORS = {
     Prior.CATALOGUE: "in equal parts, one for each catalogue",
 }
 RESTS = {Unattributed.COMMONS: "to the commons", Unattributed.PRIOR: "to all, as the training share"}
+WAITS = {
+    Probation.NONE: "nothing",
+    Probation.ATTRIBUTED: "what they earn by what they did for the outputs",
+    Probation.ALL: "everything that they earn",
+}
+CHOICES: dict[str, dict[Any, str]] = {"prior": PRIORS, "unattributed": RESTS, "probation": WAITS}
 USES = {"ai-train": "train a model", "ai-input": "give it to a model as input", "ai-index": "index it for a model",
         "search": "show it in a search", "ai-all": "everything that models do", "all": "everything"}  # fmt: skip
 MOST_WAITING = 200  # works whose money waits, on the form
@@ -62,6 +68,7 @@ def form(visit: Visit) -> Answer:
         "now": _in_force(coop, day),
         "priors": PRIORS,
         "rests": RESTS,
+        "waits": WAITS,
         "uses": USES,
         "payments": PAYMENTS,
         "reports": REPORTS,
@@ -162,11 +169,12 @@ def _policy(visit: Visit, coop: Coop, n: int, of: int) -> dict[str, Any]:
     told |= {"effective": effective.isoformat(), "commission_ppm": rates["commission"]}
     told |= {"reserve_ppm": rates["reserve"], "train_share_ppm": rates["training"]}
     told |= {"prior": visit.field(f"prior_{n}", 40), "unattributed": visit.field(f"rest_{n}", 40)}
+    told |= {"probation": visit.field(f"waits_{n}", 40) or told.get("probation", Probation.NONE.value)}
     with visit.at(f"commission_{n}"):
         if rates["commission"] + rates["reserve"] > PPM:
             raise AppError("bad-share", "commission and reserve take more than all", "write less")
     with visit.at(f"prior_{n}"):
-        if told["prior"] not in list(PRIORS) or told["unattributed"] not in list(RESTS):
+        if any(told[name] not in list(of) for name, of in CHOICES.items()):
             raise AppError("bad-choice", "that is none of the choices", "choose one of the list")
     return told
 
