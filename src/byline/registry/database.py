@@ -29,7 +29,7 @@ def open_database(url_or_path: str | Path) -> sa.Engine:
     """
     url = _url(url_or_path)
     try:
-        engine = sa.create_engine(url)
+        engine = sa.create_engine(url, hide_parameters=True)  # what a fault says goes into logs: no address, no text
     except ModuleNotFoundError as fault:
         fix = "records are kept in SQLite or PostgreSQL; for the latter: pip install 'byline[postgres]'"
         raise RegistryError("no-driver", f"no driver for {url.drivername}", fix) from fault

@@ -54,9 +54,10 @@ class Door:
     def scope(self, scope: str) -> Callable[..., Token]:
         """A dependency of a route: the token, if it has the scope."""
 
-        def token(bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Token:
+        def token(request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Token:
             found = self.place.tokens.holder(bearer.credentials) if bearer else None
             if found is None:
+                self.anybody(request)  # who guesses tokens is slowed down like anybody without one
                 fix = "send Authorization: Bearer TOKEN, with one of `byline token new`"
                 raise AppError("no-token", "no token was sent, or one that opens nothing", fix)
             self.buckets.take(found.id, found.per_minute)
@@ -68,7 +69,7 @@ class Door:
         return token
 
     def anybody(self, request: Request) -> None:
-        """A dependency of a public route."""
+        """A dependency of a public route: at the pace of an address. Raises: AppError("too-many-requests")."""
         host = request.client.host if request.client else "nobody"
         self.buckets.take(f"host {host}", ANONYMOUS_PER_MINUTE)
 

@@ -57,7 +57,8 @@ def proxy_app(home: Home, to: str, policy: GuardPolicy = STANDARD, client: httpx
     api.add_api_route("/chat/completions", proxy.chat, methods=["POST"])
     api.add_api_route("/completions", proxy.complete, methods=["POST"])
     api.add_api_route("/models", proxy.models, methods=["GET"])
-    app = FastAPI(title="Byline proxy", docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
+    app = FastAPI(title="Byline proxy", docs_url=None, redoc_url=None, openapi_url=None, lifespan=life,
+                  redirect_slashes=False)  # fmt: skip
     app.include_router(api)
     return app
 

@@ -48,7 +48,8 @@ def router(home: Home) -> APIRouter:
 
 def api_app(home: Home) -> FastAPI:
     """The API alone, without the portal's pages."""
-    app = FastAPI(title="Byline", version=VERSION, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Byline", version=VERSION, docs_url=None, redoc_url=None, openapi_url=None,
+                  redirect_slashes=False)  # fmt: skip
     app.include_router(router(home))
     return app
 

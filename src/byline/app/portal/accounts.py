@@ -6,6 +6,7 @@ else but here, and `forget` erases it.
 
 import re
 import secrets
+import string
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,6 +22,7 @@ from byline.registry import upgrade, writing
 
 LINK_SECONDS = 15 * 60
 SESSION_SECONDS = 12 * 60 * 60
+_SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _ADDRESS = re.compile(r"[^@\s\x00-\x1f<>\"]{1,64}@[^@\s\x00-\x1f<>\"]{1,190}\.[^@\s\x00-\x1f<>\"]{2,63}")
 
 
@@ -70,8 +72,9 @@ def open_accounts(engine: sa.Engine) -> "Accounts":
 
 
 def read_address(text: str) -> str:
-    """Raises: AppError("bad-address")."""
-    address = text.strip().casefold()
+    """In small letters, as far as they are ASCII: of others some turn into letters of another address (the Kelvin sign
+    into k, ß into ss), which may be somebody else's. Raises: AppError("bad-address")."""
+    address = text.strip().translate(_SMALL)
     if not _ADDRESS.fullmatch(address):
         raise AppError("bad-address", "this is not an e-mail address", "write it as name@example.org")
     return address

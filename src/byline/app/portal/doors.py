@@ -94,7 +94,7 @@ class Doors:
 
 async def _open(doors: Doors, door: Door, handler: Handler, request: Request) -> Response:
     portal = doors.portal
-    cookie = request.cookies.get(COOKIE, "")
+    cookie = request.cookies.get(_cookie_of(request), "")
     cookie = cookie if _SECRET.fullmatch(cookie) else ""
     person = await run_in_threadpool(portal.accounts.visitor, cookie, portal.clock()) if cookie else None
     fresh = cookie or secrets.token_urlsafe(32)
@@ -208,13 +208,19 @@ def _keep(response: Response, request: Request, answer: Answer, fresh: str) -> N
     value = secrets.token_urlsafe(32) if session == "" else session or fresh
     if value:
         response.set_cookie(
-            COOKIE,
+            _cookie_of(request),
             value,
             max_age=SESSION_SECONDS,
             httponly=True,
             samesite="lax",
             secure=request.url.scheme == "https",
         )
+
+
+def _cookie_of(request: Request) -> str:
+    """By TLS with a name that browsers take from this very host alone: no neighbour under the same domain, and nobody
+    on the way, can set it (RFC 6265bis, 4.1.3.2)."""
+    return f"__Host-{COOKIE}" if request.url.scheme == "https" else COOKIE
 
 
 def listed(doors: Sequence[Door]) -> list[dict[str, Any]]:

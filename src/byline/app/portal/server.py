@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -45,7 +46,7 @@ from byline.app.portal.pages import error_page, render
 from byline.app.portal.policy import HEADERS
 from byline.app.portal.settings import read_settings
 from byline.app.portal.trail import Trail
-from byline.app.portal.visit import Portal, Visit, portal_secret
+from byline.app.portal.visit import Portal, Visit, inside, portal_secret
 
 PAGES = (
     public,
@@ -91,7 +92,8 @@ def create_app(home: Home, site: str = "http://127.0.0.1:8000", clock: Callable[
     trail.finish(clock())
     portal = Portal(home, accounts, trail, site.rstrip("/"),
                     portal_secret(home.path / "keys"), clock, read_settings(home.path))  # fmt: skip
-    app = FastAPI(title="Byline", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Byline", docs_url=None, redoc_url=None, openapi_url=None,
+                  redirect_slashes=False)  # it would send people to whatever host a request named  # fmt: skip
     doors = Doors(app, portal)
     for pages in PAGES:
         pages.add(doors)
@@ -156,6 +158,15 @@ async def _no_page(request: Request, fault: Exception) -> Response:
     if request.url.path.startswith("/v1/"):
         told = '{"error":{"code":"no-such-page","what":"there is no such address","fix":"/v1/openapi.json lists them"}}'
         return Response(told, status, media_type="application/json")
+    if status == 404 and (plain := _without_slash(request)):
+        return Response(status_code=308, headers={"location": quote(plain)})
     portal: Portal = request.app.state.portal
     visit = Visit(portal, request.url.path, {}, {}, {}, None, None, "", portal.clock(), "")
-    return Response(render(error_page("not-found", status), visit), status, media_type="text/html")
+    headers = dict(getattr(fault, "headers", None) or {})  # Allow, where only the method is wrong
+    return Response(render(error_page("not-found", status), visit), status, headers, media_type="text/html")
+
+
+def _without_slash(request: Request) -> str:
+    """The page that somebody meant who wrote a slash behind it; of this portal alone."""
+    path = request.url.path
+    return inside(path.rstrip("/")) if request.method == "GET" and path.endswith("/") else ""

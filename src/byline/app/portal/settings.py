@@ -137,7 +137,7 @@ class _Reader:
         issuer = self.text(where, told, "issuer")
         if not secure(issuer) or urlsplit(issuer).query or urlsplit(issuer).fragment:
             self.faults.append(f"{where}issuer is an https address without anything after it")
-        domains = frozenset(each.casefold().removeprefix("@") for each in self.texts(where, told, "domains"))
+        domains = frozenset(each.lower().removeprefix("@") for each in self.texts(where, told, "domains"))
         if not domains:
             self.faults.append(f"{where}domains names the mail domains that it may vouch for, at least one")
         return Organisation(key, self.text(where, told, "name"), issuer, self.text(where, told, "client_id"), domains,
