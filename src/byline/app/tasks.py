@@ -114,12 +114,30 @@ def correct_job(home: Home, held: Held) -> Told:
     told: Told = {"corrected": shown, "problems": [each.to_json() for each in problems], "digest": digest(shown)}
     if not asked["shown"]:
         return told | {"booked": False}
-    if shown and told["digest"] != asked["shown"]:
-        raise AppError("shown-otherwise", "the records have changed since this was shown", "try it again, and look")
+    whole = _go_on(home, held, shown, told["digest"])
     correct_all(home, day, BECAUSE, _now())
     moved = hand_over(home, day, _now())
     _log_head(home)
-    return told | {"booked": True, "to_heirs": moved}
+    return told | {"corrected": whole, "booked": True, "to_heirs": moved}
+
+
+def _go_on(home: Home, held: Held, found: list[Told], digest_found: str) -> list[Told]:
+    """Book only what was shown: all of it, or, after a worker that was killed on the way, what is left of it. What was
+    shown is kept before the first booking, since each settlement is corrected for itself; it is the answer.
+
+    Raises: AppError("shown-otherwise").
+    """
+    begun = held.parts().get(0)
+    if begun is not None:
+        _log_head(home)  # of what was booked before the kill, whatever becomes of the rest
+    same = digest_found == held.job.body["shown"] if begun is None else all(each in begun["shown"] for each in found)
+    if found and not same:
+        raise AppError("shown-otherwise", "the records have changed since this was shown", "try it again, and look")
+    if begun is None:
+        begun = {"shown": found}
+        held.keep(0, begun)
+    whole: list[Told] = begun["shown"]
+    return whole
 
 
 def _corrected(each: Correction) -> Told:
