@@ -40,6 +40,7 @@ KINDS = {
     "run": "a training",
     "filing": "a filing",
     "filing-draft": "a draft of a filing",
+    "review": "somebody has looked at a work that was held",
     "portal-change": "a change that somebody made in this portal",
     "snapshot": "what was known when a list was frozen",
 }
