@@ -142,7 +142,13 @@ def shown_and_booked(operator, **fields):
 def test_an_advance_is_shown_then_booked_once(operator, home, app):
     before = home.journal.head()
     shown = operator.fill(f"{BOOK}/try", **ADVANCE).text
-    assert "an advance" in shown and "100.50" in shown and home.journal.head() == before
+    assert (
+        "an advance" in shown
+        and "100.50" in shown
+        and "advanced to Ada Moore" in shown
+        and "party:" not in shown
+        and home.journal.head() == before
+    )
     asked = hidden(shown, BOOK)
     assert operator.fill(BOOK, **(asked | {"shown": "x"})).status_code == 409 and home.journal.head() == before
     assert operator.fill(BOOK, **asked).status_code == 303
@@ -154,7 +160,7 @@ def test_an_advance_is_shown_then_booked_once(operator, home, app):
 
 def test_money_waits_for_a_case_and_goes_where_it_was_decided(operator, home):
     shown_and_booked(operator, **HOLD)
-    assert "10.00 EUR" in operator.look(BOOK).text
+    assert "10.00 EUR" in operator.look(BOOK).text and "case 1, of Ben Okoro" in operator.look(BOOK).text
     release = HOLD | {"kind": "release", "shares": "Ada Moore=25%;Ben Okoro=75%", "because": "decided"}
     before = home.journal.balances("EUR")[f"payable:{ADA}"]
     shown_and_booked(operator, **release)

@@ -77,7 +77,17 @@ def account_name(home: Home, account: str) -> str:
     if rest.startswith("unclaimed:"):
         work = home.works.get(WorkId(rest.removeprefix("unclaimed:")))
         return f"waiting for “{work.title if work else rest}”"
+    for beginning, says in (("assets:advance:", "advanced to {}"), ("held:dispute:", "waiting for a case: {}")):
+        if account.startswith(beginning):
+            return says.format(_of(home, account.removeprefix(beginning)))
     return account
+
+
+def _of(home: Home, rest: str) -> str:
+    """A party, with the case before it if there is one."""
+    case, colon, key = rest.rpartition("party:")
+    name = home.names.get(PartyId(f"{colon}{key}"), rest)
+    return f"{case.rstrip(':')}, of {name}" if case else name
 
 
 def entries(visit: Visit) -> Answer:

@@ -28,6 +28,7 @@ NAMES = {
 STATES = {"queued": "waiting", "running": "at work", "done": "done", "failed": "failed"}
 ACCOUNTS = {
     "assets:receivable": "to come in from licensees",
+    "assets:bank": "at the bank",
     COMMISSION: "commission, for running this",
     RESERVE: "reserve for corrections",
     COMMONS: "the commons: traced to nobody",
