@@ -1,4 +1,4 @@
-"""Uniqueness beside share on pages, where the run was divided by the redundancy game; for whose works they are alone."""
+"""Uniqueness beside share on pages, where the run was divided by the redundancy game; for whose works they are."""
 
 import json
 

@@ -1,14 +1,20 @@
 """Where works stand, by page; what people decided of held works; both are added to and never edited."""
 
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 from test_shelf import DAY, fill, works_of_chance
 
 from byline.core import Decision, Verdict
-from byline.registry import Looked, Registry, Review
+from byline.registry import Looked, Registry, Review, schema, writing
+from byline.registry import register as register_module
 from byline.registry import verdicts as module
+from byline.registry.register_rows import insert_rows
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -70,3 +76,24 @@ def test_reviews_cannot_be_changed(registry, database):
     for change in ("UPDATE reviews SET looked = 'released'", "DELETE FROM reviews"):
         with pytest.raises(sa.exc.DBAPIError, match="append-only"), database.begin() as connection:
             connection.execute(sa.text(change))
+
+
+def test_an_older_register_knows_where_its_works_stand(database, tmp_path):
+    config = Config()
+    config.set_main_option("script_location", str(Path(register_module.__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes |= {"version_table": "registry_version"}
+    with writing(database) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "r0006")
+        works = [{"id": f"work:{n}", "title": f"River {n}", "kind": "text", "account": "account:1", "created": DAY,
+                  "source": "", "licence": "", "sha256": str(n), "registered": DAY} for n in range(4)]  # fmt: skip
+        insert_rows(connection, schema.accounts, [{"id": "account:1", "name": "x"}])
+        insert_rows(connection, schema.works, works)
+        for work, rule in (("work:0", "near-copy"), ("work:1", "no-order"), ("work:0", ""), ("work:2", "near-copy")):
+            decision = Decision(work, Verdict.REFUSE if rule else Verdict.ADMIT, rule or "admitted", "x", ())
+            row = {"work": work, "recorded": DAY, "body": json.dumps(decision.to_json())}
+            insert_rows(connection, schema.decisions, [row])
+    verdicts = Registry(database, tmp_path / "assets").verdicts
+    assert verdicts.refused_by() == {"near-copy": 1, "no-order": 1}
+    assert verdicts.undecided(0, 9) == (1, ("work:3",)) and verdicts.last_reviews() == ()
