@@ -230,6 +230,57 @@ def test_a_loss_without_a_second_derivative_draws_nothing():
     assert float(rooted(Absolute(), torch.randn(2, 3), None, noise).abs().max()) == 0
 
 
+class Once(torch.autograd.Function):
+    """A square whose derivative torch may take once."""
+
+    @staticmethod
+    def forward(ctx, values):
+        ctx.save_for_backward(values)
+        return values.square()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        return 2 * ctx.saved_tensors[0] * grad
+
+
+def test_losses_without_a_second_derivative_are_refused(world):
+    model, task, trajectory, _, _ = world
+
+    class Squares(Plain):
+        def __init__(self, task):
+            super().__init__(task)
+            self.losses = lambda outputs, batch: Once.apply(outputs).sum(1)
+
+    class Absolute(Plain):
+        def __init__(self, task):
+            super().__init__(task)
+            self.losses = lambda outputs, batch: outputs.abs().sum(1)
+
+    for kind in (Squares, Absolute):
+        with pytest.raises(AttributionError) as fault:
+            EKFAC().fit(model, kind(task), trajectory)
+        assert fault.value.code == "no-curvature"
+
+
+def test_a_layer_that_teaches_nothing_has_no_part_in_it(world):
+    """Its gradients are none: what a query would gain through it has no curvature to be measured by."""
+    _, task, _, queries, _ = world
+
+    class Dead(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.alive, self.dead = nn.Linear(FEATURES, CLASSES), nn.Linear(FEATURES, 1)
+
+        def forward(self, inputs):
+            return self.alive(inputs) + 0 * self.dead(inputs)
+
+    model = Dead()
+    fitted = EKFAC().fit(model, task, trajectory_of(model, list(world[4].example_ids_)))
+    found = fitted.by_layer(queries, lambda model, query: measure(model, query) + model.dead(query[None])[0, 0])
+    assert set(found) == {"alive"} and np.isfinite(found["alive"].scores_QN).all()
+
+
 @pytest.mark.parametrize(
     "layer",
     [nn.Linear(3, 4), nn.Linear(3, 4, bias=False), nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(3, 4, 3, stride=2)],

@@ -62,11 +62,6 @@ class Source:
     measure: Callable[[nn.Module, Sequence[Any]], Tensor]
     lexicon: Lexicon | None = None
 
-    @property
-    def parted(self) -> bool:
-        """Whether the transport has more than one channel here."""
-        return len({channel_of(self.model)(name) for name, _ in self.model.named_parameters()}) > 1
-
     def ekfac(self, progress: Progress, seed: int = 0) -> EKFAC:
         """Raises: AttributionError("no-curvature", "rows-first")."""
         with single_thread():

@@ -132,7 +132,8 @@ def _refuse_other_game(choice: Mapping[str, Any], policy: Policy, name: str) -> 
 
 
 def _way(game: str, blended: bool, words: bool) -> str:
-    return f"the {game} game" + (" with blended channels" if blended else "") + (", the words among them" if words else "")
+    joined = " with blended channels" + (", the words among them" if words else "")
+    return f"the {game} game" + (joined if blended else "")
 
 
 def _agreed(events: Sequence[RevenueEvent], policy: Policy) -> tuple[ShareTable, Terms]:

@@ -117,8 +117,8 @@ class EKFAC:
         scores = {name: torch.zeros(len(queries), len(ids)) for name in lifted}
         each = len(self.example_ids_) * len(self.steps_)
         for at, sides in self._passes("EK-FAC: every example", ids, progress, self._losses(task or self.task_)):
-            for name, calls in sides.items():
-                rows_BP = gradient(calls).flatten(1)
+            for name in sides.keys() & lifted.keys():
+                rows_BP = gradient(sides[name]).flatten(1)
                 scores[name][:, at : at + len(rows_BP)] -= (lifted[name].flatten(1) @ rows_BP.T) / each
         return {
             name: ScoreTable(scores_QN.numpy(), tuple(queries), ids, self.method) for name, scores_QN in scores.items()
@@ -141,13 +141,18 @@ class EKFAC:
         return {name: (_vectors(inputs), _vectors(outputs)) for name, (inputs, outputs) in sums.items()}
 
     def _spectra(self, progress: Progress) -> dict[str, Tensor]:
-        """Mean square (O, I) of each layer's drawn gradients, in the layer's basis."""
+        """Mean square (O, I) of each layer's drawn gradients, in the layer's basis; of layers that have any."""
         sums: dict[str, Tensor] = {}
         for _, sides in self._passes("EK-FAC: curvature", self.example_ids_, progress, self._drawn(1)):
             for name, calls in sides.items():
                 squares_OI = _turned(gradient(calls), self.bases_[name]).square().sum(0)
                 sums[name] = sums[name] + squares_OI if name in sums else squares_OI
-        return {name: total / (len(self.example_ids_) * len(self.steps_)) for name, total in sums.items()}
+        found = {name: total / (len(self.example_ids_) * len(self.steps_)) for name, total in sums.items()}
+        found = {name: spectrum_OI for name, spectrum_OI in found.items() if float(spectrum_OI.mean()) > 0}
+        if not found:
+            says = "the losses are flat in the outputs, or torch cannot differentiate them twice"
+            raise AttributionError("no-curvature", says, "give the task a rule of its own: Task.sampled")
+        return found
 
     def _lifted(self, queries: Mapping[str, Any], measure: Measure) -> dict[str, Tensor]:
         """(Q, O, I) per layer: gradients of the measurements, through the damped inverse of the curvature."""

@@ -55,8 +55,8 @@ def rooted(task: Task, outputs: Tensor, batch: Any, noise: Tensor) -> Tensor:
 
 
 def _hessian(task: Task, outputs: Tensor, batch: Any) -> Callable[[Tensor], Tensor]:
-    """Products with the Hessian of the summed losses; rows do not mix. No product of a loss without a second
-    derivative: zeros."""
+    """Products with the Hessian of the summed losses; rows do not mix. Of a loss whose slope does not move, or that
+    torch cannot differentiate twice: zeros."""
     with torch.enable_grad():
         free = outputs.detach().requires_grad_()
         slope = torch.autograd.grad(task.losses(free, batch).sum(), free, create_graph=True)[0]
