@@ -1,10 +1,11 @@
 """Works that are held until a person has looked: released, or kept held, with name and reason; and lists by page."""
 
+import media_files
 import pytest
 from portal_project import ADA, BEN, DAY, TITLES, only_work, signed_in
-from tiny_project import byline
+from tiny_project import byline, write_csv
 
-from byline.app.home import check, looked_at
+from byline.app.home import check, looked_at, register
 from byline.app.portal.accounts import Role
 from byline.core import Decision, Verdict
 from byline.gate import Disorder
@@ -109,6 +110,15 @@ def test_any_text_may_be_put_beside(officer, home, river):
     page = officer.look(f"/office/held/{river}?beside=Nothing of the kind").text
     assert "Another one stands here instead" in page
     assert "has ended before this part" in officer.look(f"/office/held/{river}?part=99").text
+
+
+def test_a_picture_has_no_text_to_read(officer, home, tmp_path):
+    works = write_csv(tmp_path / "works.csv", media_files.HEAD, *media_files.rows(tmp_path))
+    assert register(home, works, None, None, DAY)[1] == []
+    work = only_work(home, "Harbour")
+    home.registry.save_decisions([Decision(work, Verdict.ADMIT, "admitted", "It may be used.", ())], DAY)
+    page = officer.look(f"/office/held/{work}")
+    assert page.status_code == 200 and "There is no text to read" in page.text
 
 
 def test_lists_of_refused_and_undecided_works_go_by_page(officer, home, river, monkeypatch):

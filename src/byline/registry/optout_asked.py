@@ -17,7 +17,7 @@ from byline.registry.register import Registry
 from byline.registry.shelf import Shelf
 from byline.registry.terms import about_domain
 
-PATIENCE = 300  # targets that are asked one by one before all works are read, which is quicker for many
+PATIENCE = 100  # targets that are asked one by one before all works are read, which is quicker for many
 _works = schema.works
 
 
