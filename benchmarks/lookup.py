@@ -249,7 +249,7 @@ def found_in(index, text):
 
 def picture_parts(told):
     """What was asked for of recall, growth and shortlists."""
-    from lookup_pictures import Crowd, growth, recall, shortlists
+    from lookup_pictures import Crowd, copies, growth, recall, shortlists
 
     if not (told.pictures.is_dir() and told.drawings and told.drawings.is_dir()):
         print("pictures: nothing was measured; name folders with --pictures and --drawings")
@@ -264,6 +264,8 @@ def picture_parts(told):
             tally("image", what, outcomes)
         if told.only in (None, "growth"):
             kept("growth", where() | {"make_ms": crowd.make_ms, "rows": growth(crowd)})
+        if told.only in (None, "copies"):
+            kept("copies", where() | copies(crowd))
         if told.only == "shortlists":
             kept("shortlists", where() | shortlists(crowd))
 
@@ -371,15 +373,26 @@ def picture_lines(told):
             cells = [f"{row[name]:,.0f}" for name in ("pictures", "search_ms", "confirmed", "on_shortlist")]
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
+    if "copies" in told:
+        found = told["copies"]
+        lines += [
+            f"**What the gate tells to be copies** among {found['pictures']:,} pictures, photographs and drawings",
+            f"({found['measured']}, commit {found['commit']}; {found['ms']:.0f} ms of processor time a new one).",
+            "",
+            "| change | told |",
+            "|---|---|",
+        ]
+        lines += [f"| {row['change']} | {row['found']} of {row['asked']} |" for row in found["rows"]] + [""]
     if "shortlists" in told:
         lists = told["shortlists"]
         lines += [
             "**By what a shortlist is made**: of the photographs whose details agree with their work, how many have it",
-            f"on a shortlist of {lists['most']} among {lists['pictures']:,} ({lists['measured']}, commit",
-            f"{lists['commit']}). The embedder is EfficientNet-lite0, {lists['embedder_ms']:.0f} ms a picture.",
+            f"on a shortlist of {lists['most']} among {lists['pictures']:,} ({lists['measured']},",
+            f"commit {lists['commit']}).",
+            f"The embedder is open_nsfw's ResNet-50, {lists['embedder_ms']:.0f} ms a picture.",
             "",
-            "| change | details agree | visual words | embedder | half of each |",
-            "|---|---|---|---|---|",
+            "| change | details agree | visual words | embedder | half of each | visual words, twice as long |",
+            "|---|---|---|---|---|---|",
         ]
         for row in lists["rows"]:
             lines.append(f"| {' | '.join(str(cell) for cell in row.values())} |")
@@ -424,13 +437,13 @@ def main():
     asked.add_argument("--sounds", type=Path, help="folder of recordings of a minute and more")
     asked.add_argument("--most", type=int, help="pictures that are registered, at most")
     asked.add_argument("--asked", type=int, default=200)
-    asked.add_argument("--only", choices=["speed", "recall", "pictures", "growth", "shortlists", "sounds"])
+    asked.add_argument("--only", choices=["speed", "recall", "pictures", "growth", "shortlists", "copies", "sounds"])
     told = asked.parse_args()
     if told.only in (None, "recall"):
         text_recall(told.asked)
     if told.only in (None, "sounds"):
         sound_recall(24, told.sounds)
-    if told.only in (None, "pictures", "growth", "shortlists"):
+    if told.only in (None, "pictures", "growth", "shortlists", "copies"):
         picture_parts(told)
     if told.only in (None, "speed"):
         speeds([float("inf") if size == "all" else float(size) for size in told.words.split(",")])

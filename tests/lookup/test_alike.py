@@ -53,6 +53,17 @@ def test_a_copy_is_found_among_others_whichever_was_there_first(change, copy_fir
     assert Alike.from_json(pair.to_json()) == pair
 
 
+def test_many_copies_do_not_hide_the_work_that_they_are_copies_of():
+    whole = picture(5)
+    crops = [stored(whole.crop((80 + n, 60, 330 + n, 250))) for n in range(10)]
+    contents = [*(stored(picture(seed)) for seed in range(20, 22)), *crops, stored(whole)]
+    first = [*range(1, len(contents)), 0]  # the work was registered first
+    index = ImageIndex.build((WorkId(str(number)), content) for number, content in enumerate(contents))
+    copies, work = PictureCopies(index, first), str(len(contents) - 1)
+    found = {frozenset((p.one, p.other)) for number in np.argsort(first) for p in copies.of(int(number))}
+    assert all(frozenset((str(number), work)) in found for number in range(2, 12))
+
+
 def test_pictures_on_one_sheet_and_with_one_mark_are_different():
     def framed(seed):
         sheet = picture(100)
@@ -118,6 +129,15 @@ def test_a_clip_of_a_recording_is_found_in_either_order(count):
         assert copies.of(one) == [Alike(str(one), str(other), "sound", PPM)]
         assert [pair.other for pair in copies.of(other)] == [str(one)]
         assert copies.of(apart) == []
+
+
+def test_many_clips_do_not_hide_the_recording_that_they_are_of():
+    whole = prints(1, 600)
+    clips = [worn(whole[100 + n : 260 + n], 0.02, seed=n) for n in range(30)]
+    recordings = [*(prints(seed) for seed in range(50, 60)), *clips, whole]
+    copies = SoundCopies(AudioIndex([WorkId(str(n)) for n in range(41)], recordings), [*range(1, 41), 0])
+    found = {frozenset((p.one, p.other)) for n in [40, *range(40)] for p in copies.of(n)}
+    assert all(frozenset((str(n), "40")) in found for n in range(10, 40))
 
 
 def test_silence_in_common_is_no_copy():

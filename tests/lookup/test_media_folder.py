@@ -33,7 +33,7 @@ def kept(folder):
 
 @settings(max_examples=25, deadline=None)
 @given(calls=st.lists(st.lists(st.integers(0, 30), max_size=12), max_size=5), each=st.integers(1, 4))
-def test_any_order_of_adding_keeps_each_once_and_touches_no_old_segment(tmp_path_factory, calls, each):
+def test_any_order_of_adding_keeps_each_once_and_no_old_segment_is_changed(tmp_path_factory, calls, each):
     path = tmp_path_factory.mktemp("index") / "x"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(media_folder, "EACH", each)
@@ -42,7 +42,7 @@ def test_any_order_of_adding_keeps_each_once_and_touches_no_old_segment(tmp_path
             opened(path).add([str(n) for n in call], str.encode)
             wanted |= {str(n) for n in call}
             now = {s.path.name: (s.path / "numbers.npy").read_bytes() for s in opened(path).segments}
-            assert now | before == now
+            assert all(now.get(name, content) == content for name, content in before.items())  # as it was, or gone
             before = now
         assert kept(opened(path)) == {key: int(key) for key in wanted}
         assert all(len(s.keys) <= each for s in opened(path).segments) and opened(path).problems() == []
@@ -112,3 +112,46 @@ def test_one_builds_at_a_time(tmp_path):
         opened(tmp_path).add(["1"], str.encode)
     os.close(handle)
     assert fault.value.code == "index-busy" and opened(tmp_path).add(["1"], str.encode) == 1
+
+
+def test_small_segments_are_joined_and_killed_joins_leave_each_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(media_folder, "EACH", 16)
+    for n in range(media_folder.SMALL - 1):
+        opened(tmp_path).add([str(n)], str.encode)
+    before = opened(tmp_path)  # a reader that goes on with the old segments
+    assert len(before.segments) == media_folder.SMALL - 1
+    cleared = MediaFolder._clear
+    monkeypatch.setattr(MediaFolder, "_clear", lambda self: None)  # killed after the rename
+    opened(tmp_path).add(["99"], str.encode)
+    assert len(list(tmp_path.glob("segment-*"))) == media_folder.SMALL + 1
+    everything = {str(n): n for n in [*range(media_folder.SMALL - 1), 99]}
+    assert kept(opened(tmp_path)) == everything and len(opened(tmp_path).segments) == 1
+    monkeypatch.setattr(MediaFolder, "_clear", cleared)
+    opened(tmp_path).add(["50"], str.encode)
+    assert len(list(tmp_path.glob("segment-*"))) == 2 and kept(opened(tmp_path)) == everything | {"50": 50}
+    assert opened(tmp_path).problems() == [] and kept(before) == {k: n for k, n in everything.items() if n != 99}
+
+
+def test_a_segment_that_is_joined_while_the_folder_is_read_is_no_damage(tmp_path, monkeypatch):
+    opened(tmp_path).add(["1"], str.encode)
+    opened(tmp_path).add(["2"], str.encode)
+    whole, met = MediaFolder._segment, []
+
+    def gone(self, path):
+        if not met:
+            met.append(path)
+            (tmp_path / "segment-000002").rename(tmp_path / "segment-000003")
+        return whole(self, path)
+
+    monkeypatch.setattr(MediaFolder, "_segment", gone)
+    assert kept(opened(tmp_path)) == {"1": 1, "2": 2}
+
+
+@given(st.lists(st.lists(st.integers(0, 4), max_size=4), min_size=1, max_size=4))
+def test_rows_stand_where_the_ends_say_after_joining(parts):
+    def arrays(sizes):
+        return {"rows": np.repeat(np.arange(len(sizes)), sizes), "ends": np.cumsum([0, *sizes])}
+
+    sizes = [size for part in parts for size in part]
+    told = media_folder.joined([arrays(part) for part in parts])
+    assert np.diff(told["ends"]).tolist() == sizes and len(told["rows"]) == sum(sizes) and told["ends"][0] == 0

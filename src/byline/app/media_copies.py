@@ -59,14 +59,24 @@ def _compared(library: MediaLibrary, kind: str, progress: Progress) -> list[Alik
     fresh = [number for number, key in enumerate(index.works) if key not in seen]
     if not fresh:
         return pairs
-    copies = COPIES[kind](index)
-    for count, number in enumerate(fresh, 1):
+    first = _first(library, index.works)
+    copies = COPIES[kind](index, first, pairs)
+    for count, number in enumerate(sorted(fresh, key=first.__getitem__), 1):  # originals before their copies
         pairs += copies.of(number)
         seen.add(str(index.works[number]))
         if count % KEPT_EVERY == 0 or count == len(fresh):
             _write(path, seen, pairs)
         progress(f"looking for copies among the {PLURAL[kind]}", count, len(fresh))
     return pairs
+
+
+def _first(library: MediaLibrary, keys: Iterable[str]) -> list[int]:
+    """For each file its place in the order of registration; what left the register comes last."""
+    order = library.home.registry.registration_order()
+    place: dict[str, int] = {}
+    for work in library.home.registry.works():
+        place[work.sha256] = min(order[work.id], place.get(work.sha256, len(order)))
+    return [place.get(str(key), len(order)) for key in keys]
 
 
 def _read(path: Path) -> tuple[set[str], list[Alike]]:

@@ -4,6 +4,10 @@ A segment is a folder of numpy arrays, which are mapped and not read, with `keys
 that each fingerprint is of) and `segment.json`, the digests of its files. Files that could not be read stand in
 `unread.json`, with the reason, so that they are not tried again each time. A killed build loses the segment that it was
 at; what it left ends in `.part` and is cleared away by the next.
+
+Who adds a file at a time makes a segment each time, so small ones are joined: the new segment says which ones it
+`replaces`, and from its rename on they count for nothing and are removed. Arrays are joined end to end, but for `ends`,
+which says where in another array each file's rows end.
 """
 
 import fcntl
@@ -24,6 +28,8 @@ import numpy.typing as npt
 from byline.core import LookupFault, Problem, Source
 
 EACH = 256  # fingerprints in a segment
+SMALL = 8  # segments with fewer than half of that: so many are joined
+TRIES = 5  # at reading a folder in which another process joins segments
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 T = TypeVar("T")
@@ -34,6 +40,7 @@ class MediaSegment:
     path: Path
     keys: tuple[str, ...]
     arrays: Arrays
+    replaces: tuple[str, ...] = ()  # names of segments that it was joined from
 
 
 @dataclass(frozen=True)
@@ -52,10 +59,22 @@ class MediaFolder(Generic[T]):
         self._read()
 
     def _read(self) -> None:
-        names = sorted(path.name for path in self.path.glob("segment-*") if not path.name.endswith(".part"))
-        self.segments = tuple(self._segment(self.path / name) for name in names)
+        found = self._segments()
+        self._replaced = {name for segment in found for name in segment.replaces}
+        self.segments = tuple(segment for segment in found if segment.path.name not in self._replaced)
         self.keys = frozenset(key for segment in self.segments for key in segment.keys)
         self.unread = self._unread()
+
+    def _segments(self) -> list[MediaSegment]:
+        """Of all folders. One that is gone when it is opened was joined into another since: read again."""
+        for _ in range(TRIES):
+            names = sorted(path.name for path in self.path.glob("segment-*") if not path.name.endswith(".part"))
+            try:
+                return [self._segment(self.path / name) for name in names]
+            except LookupFault:
+                if all((self.path / name).exists() for name in names):
+                    raise
+        return [self._segment(self.path / name) for name in names]
 
     def _segment(self, path: Path) -> MediaSegment:
         try:
@@ -65,7 +84,7 @@ class MediaFolder(Generic[T]):
             keys = tuple((path / "keys.txt").read_text("ascii").split())
             names = [name for name in told["files"] if name.endswith(".npy")]
             arrays = {name.removesuffix(".npy"): np.load(path / name, "r", allow_pickle=False) for name in names}
-            return MediaSegment(path, keys, arrays)
+            return MediaSegment(path, keys, arrays, tuple(told.get("replaces", ())))
         except (OSError, ValueError, KeyError, TypeError, EOFError) as fault:
             raise LookupFault("bad-index", f"{path} is damaged: {fault}", "byline index --again") from fault
 
@@ -99,6 +118,7 @@ class MediaFolder(Generic[T]):
             missing = [key for key in missing if key not in self.keys and key not in self.unread]
             for start in range(0, len(missing), EACH):
                 self._put(missing[start : start + EACH], content_of, partial(_counted, done, start))
+            self._join()
         return len(self.keys) - before
 
     def _put(self, keys: Sequence[str], content_of: Callable[[str], bytes], done: Callable[[int], None]) -> None:
@@ -120,8 +140,34 @@ class MediaFolder(Generic[T]):
             self._write(list(made), self._form.lay_out(list(made.values())))
         self._read()
 
-    def _write(self, keys: Sequence[str], arrays: Arrays) -> None:
-        number = 1 + max((int(s.path.name.removeprefix("segment-")) for s in self.segments), default=0)
+    def _join(self) -> None:
+        """Join small segments, as many as fit into one, when there are many of them."""
+        small = [segment for segment in self.segments if 2 * len(segment.keys) < EACH]
+        if len(small) < SMALL:
+            return
+        taken, count = [], 0
+        for segment in small:
+            count += len(segment.keys)
+            if count > EACH:
+                break
+            taken.append(segment)
+        if len(taken) > 1:
+            keys = [key for segment in taken for key in segment.keys]
+            self._write(keys, joined([segment.arrays for segment in taken]), [segment.path.name for segment in taken])
+            self._read()
+            self._clear()
+
+    def _clear(self) -> None:
+        """Remove what was joined into others, and what a killed build left."""
+        for left in [*self.path.glob("*.part"), *(self.path / name for name in self._replaced)]:
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink(missing_ok=True)
+
+    def _write(self, keys: Sequence[str], arrays: Arrays, replaces: Sequence[str] = ()) -> None:
+        names = [path.name for path in self.path.glob("segment-*") if not path.name.endswith(".part")]
+        number = 1 + max((int(name.removeprefix("segment-")) for name in names), default=0)
         folder = self.path / f"segment-{number:06d}"
         part = folder.with_name(folder.name + ".part")
         part.mkdir()
@@ -129,7 +175,7 @@ class MediaFolder(Generic[T]):
         for name, array in arrays.items():
             np.save(part / f"{name}.npy", array, allow_pickle=False)
         files = {file.name: _digest(file) for file in sorted(part.iterdir())}
-        told = {"format": self._form.name, "files": files}
+        told = {"format": self._form.name, "files": files, "replaces": list(replaces)}
         (part / "segment.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
         part.replace(folder)
 
@@ -152,12 +198,24 @@ class MediaFolder(Generic[T]):
             except BlockingIOError as fault:
                 says = f"another process is building the index in {self.path}"
                 raise LookupFault("index-busy", says, "wait for it and ask again") from fault
-            for left in self.path.glob("*.part"):
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
             self._read()
+            self._clear()
             yield
         finally:
             os.close(handle)
+
+
+def joined(parts: Sequence[Arrays]) -> Arrays:
+    """The arrays of several segments as those of one."""
+    names = list(parts[0])
+    return {
+        name: (_joined_ends if name == "ends" else np.concatenate)([part[name] for part in parts]) for name in names
+    }
+
+
+def _joined_ends(ends: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    rows = np.concatenate([np.diff(each) for each in ends])
+    return np.concatenate([[0], np.cumsum(rows)]).astype(ends[0].dtype)
 
 
 def _counted(done: Callable[[int], None], before: int, count: int) -> None:

@@ -59,12 +59,16 @@ class Shortlist:
 
     def best(self, words_F: Words, most: int) -> list[int]:
         """Numbers of the pictures that share most with a query of these kinds, the best first."""
+        scores = self.scores(words_F)
+        order = np.argsort(-scores, kind="stable")[:most]
+        return [int(n) for n in order[scores[order] > 0]]
+
+    def scores(self, words_F: Words) -> npt.NDArray[np.float64]:
+        """For each picture how much it shares with a query of these kinds."""
         if not self._total or not len(words_F):
-            return []
+            return np.zeros(len(self._sizes_N))
         kinds, times = np.unique(words_F, return_counts=True)
         weights = np.sqrt(times) * np.log1p(self._total / np.maximum(1, self._counts_V[kinds])) ** 2
         owners = np.concatenate([self._owners[self._ends_V[kind] : self._ends_V[kind + 1]] for kind in kinds])
         sums = np.bincount(owners, np.repeat(weights, self._counts_V[kinds]), len(self._sizes_N))
-        scores = sums / np.sqrt(np.maximum(1, self._sizes_N))
-        order = np.argsort(-scores, kind="stable")[:most]
-        return [int(n) for n in order[scores[order] > 0]]
+        return np.asarray(sums / np.sqrt(np.maximum(1, self._sizes_N)))
