@@ -357,6 +357,9 @@ def documented():
     DOCS.write_text(page, encoding="utf-8")
 
 
+HEADS = {"confirmed": "details agree", "words": "visual words", "twice the words": "visual words, twice as long"}
+
+
 def picture_lines(told):
     """Growth, and the two shortlists, as far as they were measured."""
     lines = []
@@ -389,10 +392,10 @@ def picture_lines(told):
             "**By what a shortlist is made**: of the photographs whose details agree with their work, how many have it",
             f"on a shortlist of {lists['most']} among {lists['pictures']:,} ({lists['measured']},",
             f"commit {lists['commit']}).",
-            f"The embedder is open_nsfw's ResNet-50, {lists['embedder_ms']:.0f} ms a picture.",
+            f"The embedder is {lists['embedder']}, {lists['embedder_ms']:.0f} ms a picture.",
             "",
-            "| change | details agree | visual words | embedder | half of each | visual words, twice as long |",
-            "|---|---|---|---|---|---|",
+            f"| {' | '.join(HEADS.get(name, name) for name in lists['rows'][0])} |",
+            "|" + "---|" * len(lists["rows"][0]),
         ]
         for row in lists["rows"]:
             lines.append(f"| {' | '.join(str(cell) for cell in row.values())} |")
