@@ -54,6 +54,8 @@ def gone(visit: Visit) -> Answer:
     """Signed out here, and how to sign out there. A link and no redirect: who shares a computer presses it, and the
     content policy lets no form of ours lead to another site."""
     provider = _provider(visit)
+    if visit.person:
+        return Onward("/me")
     return Page("signed-out.html", "Signed out", {"name": provider.organisation.name, "there": provider.leaving()})
 
 
