@@ -336,7 +336,7 @@ def test_too_many_requests_wait(api):
 
 def test_what_is_no_request_is_refused_in_words(api):
     assert code(api.all.get("/v1/nothing")) == "no-such-page"
-    for method in ("PUT", "HEAD", "OPTIONS", "TRACE"):
+    for method in ("PUT", "HEAD", "OPTIONS", "TRACE", "QUERY", "MADE-UP"):
         answer = api.all.request(method, "/v1/works")
         assert answer.status_code == 405 and answer.headers["allow"] == "GET", method
     for body in ({"text": "a", "all": 1}, {"text": "a", "all": "yes"}):  # neither is a yes

@@ -1,11 +1,13 @@
 """The API under /v1 as one router, to be mounted by any application."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from byline.app.api.asking import Door
 from byline.app.api.counts import open_counts
@@ -18,7 +20,22 @@ from byline.app.api.reading_routes import add_reading
 from byline.app.home import Home
 
 VERSION = "1.0"
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+
+
+class _Nothing:
+    """What answers where nothing is, by whatever method, also one that was invented since."""
+
+    def __init__(self, described: Sequence[Any]) -> None:
+        self._described = described
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        allowed = sorted({method for route in self._described for method in _methods(route, request)})
+        body = error_body("no-such-page", "there is no such address", "see /v1/openapi.json")
+        if allowed:
+            body = error_body("wrong-method", f"{request.method} is not for this address", f"use {', '.join(allowed)}")
+        answer = JSONResponse(body, 405 if allowed else 404, {"Allow": ", ".join(allowed)} if allowed else None)
+        await answer(scope, receive, send)
 
 
 def router(home: Home) -> APIRouter:
@@ -35,14 +52,7 @@ def router(home: Home) -> APIRouter:
     def openapi() -> dict[str, Any]:
         return get_openapi(title="Byline", version=VERSION, routes=described)
 
-    @api.api_route("/{rest:path}", methods=_METHODS, include_in_schema=False)
-    def nothing_here(rest: str, request: Request) -> Response:
-        allowed = sorted({method for route in described for method in _methods(route, request)})
-        if allowed:
-            body = error_body("wrong-method", f"{request.method} is not for this address", f"use {', '.join(allowed)}")
-            return JSONResponse(body, 405, {"Allow": ", ".join(allowed)})
-        return JSONResponse(error_body("no-such-page", "there is no such address", "see /v1/openapi.json"), 404)
-
+    api.add_route("/v1/{rest:path}", _Nothing(described), include_in_schema=False)
     return api
 
 
