@@ -31,7 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import count, cycle
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -43,6 +43,8 @@ from byline.app.api.asking import cursor_of
 from byline.app.corpus import write_demo_catalogue
 from byline.app.home import Home
 from byline.app.money_files import STANDARD_POLICY
+from byline.app.portal.accounts import Role as Staff
+from byline.app.portal.accounts import open_accounts
 from byline.core import Contribution, Role, Work, account_id, party_id, sha256_hex, work_id
 from byline.registry import schema, writing
 from byline.registry.register_rows import add_works, insert_rows
@@ -216,10 +218,30 @@ def pages(port, place, token):
         "API: a list": [f"/v1/works?limit=50&cursor={cursor_of(work)}" for work in ids],
         "API: by title": [f"/v1/works?limit=50&title={quote(title.split()[0])}" for title in titles],
     }
-    return {
+    found = {
         name: (cycle([looked(each, token, cookie, form if "search" in name else None) for each in some]), 0.5)
         for name, some in asked.items()
     }
+    inside, entered = (
+        {"the form of a no": [f"/no?of={work}" for work in ids], "the review": ["/office"]},
+        entry(port, place),
+    )
+    return found | {name: (cycle([seen(path, entered) for path in some]), 0.5) for name, some in inside.items()}
+
+
+def entry(port, place):
+    """The cookie of somebody who is signed in, as an officer too."""
+    accounts, base = open_accounts(place.journal.engine), f"http://127.0.0.1:{port}"
+    accounts.invite("load@example.org", [Staff.OFFICER], None)
+    link = accounts.new_link("load@example.org", "", datetime.now(UTC))
+    with httpx.Client(base_url=base) as browser:
+        form = browser.get("/enter", params={"link": link}).text.partition('name="token" value="')[2].partition('"')[0]
+        browser.post("/enter", data={"link": link, "token": form})
+        return f"byline_visit={browser.cookies['byline_visit']}"
+
+
+def seen(path, cookie):
+    return f"GET {path} HTTP/1.1\r\nHost: load\r\nCookie: {cookie}\r\nContent-Length: 0\r\n\r\n".encode()
 
 
 def looked(what, token, cookie, form):
