@@ -71,9 +71,9 @@ def review(home: Home, name: str, looked: Looked, because: str, by: str, now: da
     """Release a work, or keep it held. Of one that is not held it is recorded that a person has looked at it, for pay
     that waits for that. Raises: AppError("not-held"), ("no-decider"), ("no-reason")."""
     if not by.strip():
-        raise AppError("no-decider", "nobody is named who looked at it", "write your name")
+        raise AppError("no-decider", "nobody is named who looked at it", "add --by with the name of whoever did")
     if not because.strip():
-        raise AppError("no-reason", "a decision has no reason", "write why: it is kept with the decision")
+        raise AppError("no-reason", "a decision has no reason", "add --because: it is kept with the decision")
     found = held(home, name)
     rule = found.decision.rule if found.open else next((r.rule for r in reversed(found.reviews) if r.rule), "")
     if looked is Looked.KEPT and not rule:
