@@ -31,7 +31,8 @@ Ints = npt.NDArray[np.int64]
 
 _Spare = tuple[Tensor, Tensor]  # int32 and float32, a block of rows by Q
 
-BLOCK = 8192  # rows at a time; the first blocks are smaller, so that there soon is something to beat
+BLOCK = 32768  # rows at a time; the first blocks are smaller, so that there soon is something to beat
+_PRODUCTS = 2**20  # of rows and queries at a time: with more than 32 queries, fewer rows
 _FIRST = 1024
 _HALF = 255  # weight of the high half of a query
 _ROUND = 1e-6  # above the relative error of the float32 arithmetic by which rows are passed over
@@ -138,10 +139,11 @@ class Scan:
             raise AttributionError("bad-count", f"the best {k} rows were asked for", "ask for 1 or more")
         queries = self._split(queries_QK)
         best = _Best(len(queries_QK), k)
-        shape = min(self._block, len(self)), len(queries_QK)
+        block = self._rows_at_once(len(queries_QK))
+        shape = min(block, len(self)), len(queries_QK)
         spare = torch.empty(shape, dtype=torch.int32), torch.empty(shape)  # of all blocks: fresh memory costs a tenth
         with _threads(self._threads):
-            for start, stop in _blocks(len(self), self._block):
+            for start, stop in _blocks(len(self), block):
                 self._search(queries, start, stop, best, spare)
         return best.top()
 
@@ -150,11 +152,14 @@ class Scan:
         queries = self._split(queries_QK)
         scores_QN = np.empty((len(queries_QK), len(self)), dtype=np.float32)
         with _threads(self._threads):
-            for start, stop in _blocks(len(self), self._block):
+            for start, stop in _blocks(len(self), self._rows_at_once(len(queries_QK))):
                 rows_RK = self._rows_NK[start:stop]
                 high_RQ, low_RQ = (int8_product(rows_RK, _columns(x)) for x in (queries.high_QK, queries.low_QK))
                 scores_QN[:, start:stop] = self._exact(high_RQ, low_RQ, self._scales_N[start:stop], queries).T
         return scores_QN
+
+    def _rows_at_once(self, queries: int) -> int:
+        return min(self._block, max(_FIRST, _PRODUCTS // queries))
 
     def _search(self, queries: SplitQueries, start: int, stop: int, best: "_Best", spare: _Spare) -> None:
         rows_RK = self._rows_NK[start:stop]
@@ -179,8 +184,11 @@ class Scan:
         return torch.nonzero(above_RQ.amax(1) >= 0).flatten()
 
     def _exact(self, high_CQ: Tensor, low_CQ: Tensor, scales_C: Float64, queries: SplitQueries) -> Float64:
-        whole_CQ = high_CQ.numpy().astype(np.float64) * _HALF + low_CQ.numpy()  # integers below 2**53: no rounding
-        found_CQ: Float64 = whole_CQ * queries.step_Q * scales_C[:, None]
+        found_CQ: Float64 = high_CQ.numpy().astype(np.float64)
+        found_CQ *= _HALF
+        found_CQ += low_CQ.numpy()  # integers below 2**53: no rounding yet
+        found_CQ *= queries.step_Q
+        found_CQ *= scales_C[:, None]
         return found_CQ
 
     def _split(self, queries_QK: npt.NDArray[np.floating]) -> SplitQueries:
@@ -202,7 +210,7 @@ class _Best:
 
     def add(self, rows_C: Ints, scores_CQ: Float64) -> None:
         """Rows must come in ascending order: a later row does not displace an equal one."""
-        query_C, which_C = np.nonzero(scores_CQ.T > self.least_Q[:, None])
+        which_C, query_C = np.nonzero(scores_CQ > self.least_Q)
         self._found.append((query_C, rows_C[which_C], scores_CQ[which_C, query_C]))
         self._count += len(which_C)
         if self._count > self._k * len(self._best) // 2 or not np.isfinite(self.least_Q).all():
