@@ -24,6 +24,14 @@ from byline.core import Decision, Verdict, cluster_id
 
 sync_api = pytest.importorskip("playwright.sync_api")
 NOW = datetime.now(UTC).replace(microsecond=0)
+NORTH = """
+[[organisation]]
+key = "north"
+name = "Northern Press"
+issuer = "http://127.0.0.1:9"
+client_id = "byline"
+domains = ["north.example"]
+"""
 
 
 class Served:
@@ -244,7 +252,9 @@ def test_a_cooperatives_day(served, phone, tmp_path):
 @pytest.fixture(scope="module")
 def full(tmp_path_factory):
     """A portal in which every kind of page has something to show."""
-    with Served(build(Home(tmp_path_factory.mktemp("full") / "home"), tmp_path_factory.mktemp("files"))) as found:
+    home = build(Home(tmp_path_factory.mktemp("full") / "home"), tmp_path_factory.mktemp("files"))
+    (home.path / "portal.toml").write_text(NORTH)
+    with Served(home) as found:
         yield found
 
 
@@ -262,7 +272,7 @@ def addresses(served, page):
         "/filings",
         "/play",
     )
-    yield from ("/verify", "/sign-in", "/enter?link=x", "/nothing-here")
+    yield from ("/verify", "/sign-in", "/enter?link=x", "/signed-out/north", "/nothing-here")
     yield from media(served, page)
     served.enter(page, "everybody@example.org", *Role, party=BEN)
     page.goto(f"{served.address}/no?of={work}")
