@@ -66,7 +66,9 @@ def test_the_period_keeps_the_weights_and_what_each_channel_says_alone(asked, bl
     ):
         assert words in shown
     assert blended("report").code == 0
-    assert "join channels by fitted weights" in " ".join((blended.home / "report.html").read_text().split())
+    page = " ".join((blended.home / "report.html").read_text().split())
+    for words in ("through the last layer of the model, times 1.5", "alone shows it, times 0.01", "+0.05 and +0.15"):
+        assert words in page
 
 
 def test_money_follows_a_blend_only_under_a_policy_that_says_so(asked, blended):

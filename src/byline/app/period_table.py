@@ -6,10 +6,17 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from byline.app.carried import BODY, HEAD
 from byline.app.game import blend_words
 from byline.core import PPB, WorkId, cluster_id
 
 SHOWN = 8  # works, the largest shares first
+CHANNELS = {
+    HEAD: "influence through the last layer of the model",
+    BODY: "influence through all layers before it",
+    "ekfac": "influence as the end of the training alone shows it",
+    "words": "likeness of words",
+}
 SOURCES = {"examples": "single examples", "streams": "the sampling of batches", "seed": "another seed"}
 
 
@@ -38,13 +45,28 @@ def interval_words(told: Mapping[str, Any]) -> list[str]:
     if "period_errors" not in told:
         return []
     intervals = f"The intervals of the period's shares come from {told['period_intervals']}. {error_words(told)}"
-    return [*_joined_words(told), intervals]
+    return [*_joined_for_a_page(told), intervals]
 
 
 def _joined_words(told: Mapping[str, Any]) -> list[str]:
     """The weights by which channels were joined; nothing if none were."""
     kept = told["period_effects"].get("blend")
     return [] if kept is None else [f"The shares join channels by fitted weights: {blend_words(kept)}."]
+
+
+def _joined_for_a_page(told: Mapping[str, Any]) -> list[str]:
+    """The same without names of methods."""
+    kept = told["period_effects"].get("blend")
+    if kept is None:
+        return []
+    rows = zip(kept["channels"], kept["factors"], strict=True)
+    parts = "; ".join(f"{CHANNELS.get(name, name)}, times {factor:.3g}" for name, factor in rows)
+    return [
+        f"The period's shares join several ways of reckoning, by weights that retraining chose: {parts}. Joined, they "
+        f"agree with retrainings that had no say in the weights by a rank correlation of {kept['held_out']:.2f}, and "
+        f"unjoined by {kept['added']:.2f}; the difference lies between {kept['low']:+.2f} and {kept['high']:+.2f}, "
+        "nine times in ten."
+    ]
 
 
 def _game_words(effects: Mapping[str, Any]) -> str:
