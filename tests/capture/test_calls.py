@@ -1,4 +1,4 @@
-"""Inputs that are projected at the forward pass, several layers' at once, against those that wait for their gradient."""
+"""Inputs that are projected at the forward pass, several layers' at once, against those that wait for gradients."""
 
 import sys
 from pathlib import Path
