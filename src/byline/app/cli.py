@@ -199,7 +199,8 @@ def attribute_command(
         for line in period_words(told):
             out.print(escape(line), highlight=False, soft_wrap=True)
     kept = training.home.training(name) / "attribution.json"
-    say(as_json, told, f"Passages by the sketches, for reading; the period by the transport, for money: {kept}.")
+    engine = "the blend" if how.joins else "the transport"
+    say(as_json, told, f"Passages by the sketches, for reading; the period by {engine}, for money: {kept}.")
 
 
 def _attribute_run(
