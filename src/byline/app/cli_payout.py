@@ -104,9 +104,7 @@ def _small(seed: int, prior: Prior) -> "Mapping[str, Outcome]":
     return run_attacks(seed, policy_of(prior))
 
 
-def _attacked(
-    home: Home, name: str, seed: int, prior: Prior, words: bool | None = None
-) -> "Mapping[str, Outcome]":
+def _attacked(home: Home, name: str, seed: int, prior: Prior, words: bool | None = None) -> "Mapping[str, Outcome]":
     """By the transport, or (`words` is not None) by the blend, with the words or without; kept beside the training."""
     from byline.app.attack_pay import policy_of
     from byline.app.attack_run import attack_training
