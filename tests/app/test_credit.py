@@ -7,6 +7,7 @@ from tiny_project import byline, write_csv
 
 from byline.app.credit import NOBODY, credited_clusters, excerpts_of, own_stakes, without_nobody
 from byline.app.home import Home
+from byline.app.money_files import STANDARD_POLICY
 from byline.core import PPB, Example, ExampleId, Share, ShareTable, cluster_id
 
 STOLEN = 400  # words
@@ -59,7 +60,7 @@ def test_what_was_taken_is_credited_to_whom_it_was_taken_from(place):
     assert (found.work, found.earlier) == (works["Eve"], works["Ann"])
     ann, eve = cluster_id(works["Ann"]), cluster_id(works["Eve"])
     assert credited_clusters(home, manifest, examples(works["Eve"], at, length)) == [eve, ann, eve]
-    lengths = {stake.cluster: stake.length for stake in own_stakes(home, manifest)}
+    lengths = {stake.cluster: stake.length for stake in own_stakes(home, manifest, STANDARD_POLICY)}
     assert lengths[ann] == len(home.registry.text(works["Ann"]))
     assert abs(lengths[eve] - (len(home.registry.text(works["Eve"])) - length)) <= 20
     assert excerpts_of(Home(home.path), manifest) == (found,)  # kept
