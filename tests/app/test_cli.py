@@ -51,7 +51,7 @@ def test_every_command_prints_one_object_on_its_last_line(project):
         "evaluate": {"run", "contributors", "methods", "reliability"},
         "settle": {
             "posted", "statements", "settlement", "currency", "received_nano", "allocated_nano", "held_nano",
-            "commission_nano", "reserve_nano", "policy_sha256", "contracts",
+            "commission_nano", "reserve_nano", "policy_sha256", "contracts", "new_works",
         },
         "report": {"report"},
     }  # fmt: skip
