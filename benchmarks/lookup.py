@@ -2,7 +2,7 @@
 
     python benchmarks/lookup.py                     all of this: minutes, and 3 GB of memory
     python benchmarks/lookup.py --words 1e6         less of the documentation and sources on this machine
-    python benchmarks/lookup.py --only recall       or speed, sounds, pictures, growth, shortlists
+    python benchmarks/lookup.py --only recall       or speed, sounds, pictures, growth, copies
     python benchmarks/lookup.py --pictures FOLDER --drawings FOLDER     the image search (see lookup_pictures.py)
 
 Kept in benchmarks/results/lookup.json, part by part; the recall goes into the package too (src/byline/lookup/
@@ -195,12 +195,15 @@ def billion(rows):
 # --- recall
 
 
+KINDS = {"text": "Text", "image": "Image", "image-and-embedder": "Image, with the embedder", "audio": "Audio"}
+
+
 def kept(part, value):
     """Replace one part of the results."""
     told = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     told[part] = value
     RESULTS.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
-    measured = [told[kind]["recall"] for kind in ("text", "image", "audio") if kind in told]
+    measured = [told[kind]["recall"] for kind in KINDS if kind in told]
     MEASURED.write_text(json.dumps(measured, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -248,8 +251,8 @@ def found_in(index, text):
 
 
 def picture_parts(told):
-    """What was asked for of recall, growth and shortlists."""
-    from lookup_pictures import Crowd, copies, growth, recall, shortlists
+    """What was asked for of recall, growth and copies."""
+    from lookup_pictures import Crowd, copies, growth, recall
 
     if not (told.pictures.is_dir() and told.drawings and told.drawings.is_dir()):
         print("pictures: nothing was measured; name folders with --pictures and --drawings")
@@ -257,17 +260,18 @@ def picture_parts(told):
     with tempfile.TemporaryDirectory() as folder:
         crowd = Crowd(told.pictures, told.drawings, told.index or Path(folder), told.most)
         if told.only in (None, "pictures"):
-            outcomes, size = recall(crowd)
+            by_words, both, lists, size = recall(crowd)
             what = (
                 f"{len(crowd.known)} photographs and wallpapers and {len(crowd.drawn)} drawings among {size:,} pictures"
             )
-            tally("image", what, outcomes)
+            tally("image", what, by_words)
+            if both:
+                tally("image-and-embedder", what, both)
+                kept("shortlists", where() | lists)
         if told.only in (None, "growth"):
             kept("growth", where() | {"make_ms": crowd.make_ms, "rows": growth(crowd)})
         if told.only in (None, "copies"):
             kept("copies", where() | copies(crowd))
-        if told.only == "shortlists":
-            kept("shortlists", where() | shortlists(crowd))
 
 
 def sound_recall(count, recorded):
@@ -340,11 +344,11 @@ def documented():
     """Write the tables of docs/lookup.md from the kept results."""
     told, page = json.loads(RESULTS.read_text()), DOCS.read_text(encoding="utf-8")
     lines = []
-    for kind in ("text", "image", "audio"):
+    for kind, head in KINDS.items():
         if kind in told:
             recall = told[kind]["recall"]
             lines += [
-                f"**{kind.capitalize()}**: {recall['what']}, {recall['on']}",
+                f"**{head}**: {recall['what']}, {recall['on']}",
                 "",
                 "| change | found |",
                 "|---|---|",
@@ -357,7 +361,12 @@ def documented():
     DOCS.write_text(page, encoding="utf-8")
 
 
-HEADS = {"confirmed": "details agree", "words": "visual words", "twice the words": "visual words, twice as long"}
+HEADS = {
+    "confirmed": "details agree",
+    "words": "visual words",
+    "both": "both lists",
+    "twice the words": "visual words, twice as long",
+}
 
 
 def picture_lines(told):
@@ -389,10 +398,11 @@ def picture_lines(told):
     if "shortlists" in told:
         lists = told["shortlists"]
         lines += [
-            "**By what a shortlist is made**: of the photographs whose details agree with their work, how many have it",
+            "**By what a shortlist is made**: of the pictures whose details agree with their work, how many have it",
             f"on a shortlist of {lists['most']} among {lists['pictures']:,} ({lists['measured']},",
-            f"commit {lists['commit']}).",
-            f"The embedder is {lists['embedder']}, {lists['embedder_ms']:.0f} ms a picture.",
+            f"commit {lists['commit']}). The embedder is {lists['embedder']}: {lists['embedder_ms']:.0f} ms a picture",
+            f"with reading it, {lists['bytes'] / 1000:.1f} KB. A search takes {lists['search_ms']['words']:,.0f} ms",
+            f"with the words' list, {lists['search_ms']['both']:,.0f} ms with both (processor time, medians of 12).",
             "",
             f"| {' | '.join(HEADS.get(name, name) for name in lists['rows'][0])} |",
             "|" + "---|" * len(lists["rows"][0]),
@@ -440,13 +450,13 @@ def main():
     asked.add_argument("--sounds", type=Path, help="folder of recordings of a minute and more")
     asked.add_argument("--most", type=int, help="pictures that are registered, at most")
     asked.add_argument("--asked", type=int, default=200)
-    asked.add_argument("--only", choices=["speed", "recall", "pictures", "growth", "shortlists", "copies", "sounds"])
+    asked.add_argument("--only", choices=["speed", "recall", "pictures", "growth", "copies", "sounds"])
     told = asked.parse_args()
     if told.only in (None, "recall"):
         text_recall(told.asked)
     if told.only in (None, "sounds"):
         sound_recall(24, told.sounds)
-    if told.only in (None, "pictures", "growth", "shortlists", "copies"):
+    if told.only in (None, "pictures", "growth", "copies"):
         picture_parts(told)
     if told.only in (None, "speed"):
         speeds([float("inf") if size == "all" else float(size) for size in told.words.split(",")])

@@ -210,7 +210,14 @@ def _media_sentence(told: Told) -> str:
         if of["works"]:
             unread = f", {of['unread']:,} of which could not be read" if of["unread"] else ""
             parts.append(f" {of['works']:,} {kind} ({of['bytes'] / 1e6:,.1f} MB); {of['added']:,} added{unread}.")
+            parts += _embedded_sentence(of) if kind == "pictures" else []
     return "".join(parts)
+
+
+def _embedded_sentence(told: Told) -> list[str]:
+    if told["embedded"] is None:
+        return [" The pictures are searched without the embedder, which is optional and not installed."]
+    return [f" The embedder has seen {told['embedded']:,} files of them."]
 
 
 def _lookup_media(home: Home, kind: str, content: bytes, name: str) -> Told:

@@ -15,6 +15,7 @@ from typing import Any
 
 from byline.app.home import Home
 from byline.app.lookup import Library, folder_works
+from byline.app.media_embedder import PictureEmbeddings, compared_words
 from byline.app.media_words import PLURAL, Told, folder_sentences, match_words, sentences
 from byline.core import LookupFault, Problem, Work, WorkId, sha256_hex
 from byline.lookup import (
@@ -53,6 +54,7 @@ class MediaLibrary:
         self._folders: dict[str, MediaFolder[Any]] = {}
         self._indexes: dict[str, Any] = {}
         self._works: dict[str, dict[str, list[Work]]] = {}
+        self.embeddings = PictureEmbeddings(home.path / "lookup" / "embeddings")
 
     def works(self, kind: str) -> dict[str, list[Work]]:
         """Registered works of a kind by the digest of their file; the same file can be registered more than once."""
@@ -71,12 +73,32 @@ class MediaLibrary:
             self._folders[kind] = MediaFolder(self._place(kind), FORMATS[kind])
         return self._folders[kind]
 
-    def update(self, again: bool = False, progress: Progress = _unshown, kinds: Iterable[str] = MEDIA) -> Told:
-        """Fingerprint what is not there yet, or everything anew. Asking does this first.
+    def update(
+        self, again: bool = False, progress: Progress = _unshown, kinds: Iterable[str] = MEDIA, embed: bool = True
+    ) -> Told:
+        """Fingerprint what is not there yet, or everything anew. Asking does this first. `embed`: the pictures'
+        embeddings too, where the extra for them is installed.
 
         Raises: LookupFault("index-busy"), LookupFault("lookup-missing"), RegistryError for a file that is gone.
         """
-        return {kind: self._updated(kind, again, progress) for kind in kinds}
+        told = {kind: self._updated(kind, again, progress) for kind in kinds}
+        if embed and "image" in told:
+            told["image"]["embedded"] = self._embedded(again, progress)
+        return told
+
+    def _embedded(self, again: bool, progress: Progress) -> int | None:
+        wanted = self.works("image")
+        if again:
+            self.embeddings.forget()
+        before = len(self.embeddings.folder.keys)
+        count = self.embeddings.update(
+            wanted,
+            lambda key: self.home.registry.content(wanted[key][0].id),
+            lambda done, of: progress("embeddings of pictures", done, of),
+        )
+        if len(self.embeddings.folder.keys) != before:
+            self._indexes.pop("image", None)
+        return count
 
     def _updated(self, kind: str, again: bool, progress: Progress) -> Told:
         wanted = self.works(kind)
@@ -99,12 +121,17 @@ class MediaLibrary:
     def index(self, kind: str) -> Any:
         """The fingerprints of a kind, as of the last update. Raises: LookupFault("bad-index")."""
         if kind not in self._indexes:
-            self._indexes[kind] = (ImageIndex if kind == "image" else AudioIndex).of(self.folder(kind))
+            self._indexes[kind] = (
+                ImageIndex.of(self.folder(kind), self.embeddings.read())
+                if kind == "image"
+                else AudioIndex.of(self.folder(kind))
+            )
         return self._indexes[kind]
 
     def problems(self) -> list[Problem]:
         """Every file of the indexes whose digest is not what was written."""
-        return [problem for kind in MEDIA for problem in self.folder(kind).problems()]
+        found = [problem for kind in MEDIA for problem in self.folder(kind).problems()]
+        return found + self.embeddings.problems()
 
     # --- asking
 
@@ -130,11 +157,13 @@ class MediaLibrary:
 
     def _pictures(self, content: bytes, name: str, pixels: int, works: Mapping[str, Any]) -> list[ImageMatch]:
         query = read_image(content, name, pixels)
+        self.embeddings.check()
         found: list[ImageMatch] = self.index("image").matches(query) if works else []
         return found
 
     def _answer(self, kind: str, works: Mapping[str, list[Work]], matches: list[Told], plain: bool) -> Told:
-        recall = measured(kind)
+        shortlists = self.index(kind).shortlists if kind == "image" else ()
+        recall = measured(kind, shortlists)
         scope = self._scope(kind, works)
         verdict = "found" if matches else "nothing-searched" if not scope["works"] else "not-found"
         told: Told = {
@@ -144,6 +173,8 @@ class MediaLibrary:
             "scope": scope,
             "measured": recall.to_json() if recall else None,
         }
+        if kind == "image":
+            told |= {"shortlists": list(shortlists), "compared": compared_words(shortlists)}
         return told | {"says": "\n".join(sentences(told))}
 
     def _told(self, work: Work, match: Match | None, same_file: bool) -> Told:
@@ -209,15 +240,18 @@ def look_up_media(kind: str, path: Path, content: bytes, folder: Path) -> Told:
     matches = [told | {"says": f"{told['work']}: {match_words(kind, told)}"} for told in map(_plainly, found)]
     plain = kind == "image" and not matches and len(index) > 0 and too_plain(content, str(path))
     verdict = "found" if matches else "nothing-searched" if not len(index) else "too-plain" if plain else "not-found"
-    recall = measured(kind)
-    told = {
+    shortlists = index.shortlists if isinstance(index, ImageIndex) else ()
+    recall = measured(kind, shortlists)
+    answer: Told = {
         "kind": kind,
         "verdict": verdict,
         "matches": matches,
         "scope": {"folder": str(folder), "works": len(index), "not_searched": unread},
         "measured": recall.to_json() if recall else None,
     }
-    return told | {"says": "\n".join(folder_sentences(told))}
+    if kind == "image":
+        answer |= {"shortlists": list(shortlists), "compared": compared_words(shortlists)}
+    return answer | {"says": "\n".join(folder_sentences(answer))}
 
 
 def _add(index: ImageIndex | AudioIndex, work: WorkId, file: Path) -> None:

@@ -35,7 +35,7 @@ def shared_files(home: Home, works: Sequence[Work], on: date, progress: Progress
     if not kinds:
         return []
     library = MediaLibrary(home, on)
-    library.update(progress=progress, kinds=kinds)
+    library.update(progress=progress, kinds=kinds, embed=False)  # the gate does without embeddings
     found = [pair for kind in kinds for pair in _compared(library, kind, progress)]
     return list(_of_works(works, found))
 

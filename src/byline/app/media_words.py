@@ -73,7 +73,7 @@ def sentences(told: Told) -> list[str]:
     searched += f"that may train, {scope['opted_out']:,} of people who said no. Not searched: works of other projects."
     if told["verdict"] == "found":
         return [*map(_found, told["matches"]), searched, *_unread(told)]
-    return [NO_PROOF, searched, *_unread(told), *recall_lines(told["measured"])]
+    return [NO_PROOF, searched, *_compared(told), *_unread(told), *recall_lines(told["measured"])]
 
 
 def _found(match: Told) -> str:
@@ -105,7 +105,11 @@ def folder_sentences(told: Told) -> list[str]:
         return [f"No answer: there are no {what} in {scope['folder']}{skipped}."]
     if told["verdict"] == "too-plain":
         return [PLAIN]
-    return [NO_PROOF, searched, *recall_lines(told["measured"])]
+    return [NO_PROOF, searched, *_compared(told), *recall_lines(told["measured"])]
+
+
+def _compared(told: Told) -> list[str]:
+    return [told["compared"]] if "compared" in told else []
 
 
 def recall_lines(measured: Told | None) -> list[str]:

@@ -4,6 +4,7 @@ from byline.lookup.alike import Alike, PictureCopies
 from byline.lookup.alike_sounds import SoundCopies
 from byline.lookup.audio import SOUNDS, AudioIndex, AudioMatch, fingerprints, prints_of
 from byline.lookup.corpus import CorpusIndex, IndexSize
+from byline.lookup.embedder import EMBEDDINGS, Embeddings, embedder_there
 from byline.lookup.guard import (
     STANDARD,
     Action,
@@ -16,7 +17,7 @@ from byline.lookup.guard import (
     Reason,
     read_policy,
 )
-from byline.lookup.image import PICTURES, ImageIndex, ImageMatch
+from byline.lookup.image import PICTURES, SHORTLIST, ImageIndex, ImageMatch
 from byline.lookup.measured import Measured, Recall, measured
 from byline.lookup.media_folder import MediaFolder, MediaFormat, forget
 from byline.lookup.near import NearMatch, near_matches
@@ -27,7 +28,9 @@ from byline.lookup.words import words
 
 __all__ = [
     "BM25",
+    "EMBEDDINGS",
     "PICTURES",
+    "SHORTLIST",
     "SOUNDS",
     "STANDARD",
     "TFIDF",
@@ -37,6 +40,7 @@ __all__ = [
     "AudioIndex",
     "AudioMatch",
     "CorpusIndex",
+    "Embeddings",
     "Finding",
     "Guard",
     "GuardPolicy",
@@ -58,6 +62,7 @@ __all__ = [
     "SoundCopies",
     "TextIndex",
     "Verbatim",
+    "embedder_there",
     "fingerprints",
     "forget",
     "measured",

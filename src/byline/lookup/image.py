@@ -2,8 +2,9 @@
 
 A perceptual hash of the whole picture survives re-encoding, resizing and colour, and neither a crop nor a turn. So
 every picture's local features are kept too. A query, as it is and mirrored, is held against those of a shortlist: the
-pictures that share most of its details (`visual_words`), some seven milliseconds for each. Of a picture too plain for
-a hash, the look at 16 x 16 pixels is compared.
+pictures that share most of its details (`visual_words`), some seven milliseconds for each, and, where the optional
+embedder is installed, as many that it finds nearest (`embedder`). Of a picture too plain for a hash, the look at
+16 x 16 pixels is compared.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from byline.core import Record, WorkId
+from byline.lookup.embedder import Embeddings
 from byline.lookup.media_folder import Arrays, MediaFolder, MediaFormat
 from byline.lookup.picture import (
     LOOK,
@@ -57,8 +59,15 @@ class ImageMatch(Record):
 class ImageIndex:
     """Pictures by work, or by the digest of their file; in memory, or mapped from a folder of segments."""
 
-    def __init__(self, works: Sequence[WorkId], blocks: Sequence[Arrays], shortlist: int = SHORTLIST) -> None:
+    def __init__(
+        self,
+        works: Sequence[WorkId],
+        blocks: Sequence[Arrays],
+        shortlist: int = SHORTLIST,
+        embeddings: Embeddings | None = None,
+    ) -> None:
         self.works, self._blocks, self._most = list(works), list(blocks), shortlist
+        self._embeddings = embeddings
 
     @classmethod
     def build(cls, items: Iterable[tuple[WorkId, bytes]], shortlist: int = SHORTLIST) -> Self:
@@ -69,20 +78,28 @@ class ImageIndex:
         return index
 
     @classmethod
-    def of(cls, folder: MediaFolder[Picture]) -> Self:
-        """The works are the digests of their files."""
+    def of(cls, folder: MediaFolder[Picture], embeddings: Embeddings | None = None) -> Self:
+        """The works are the digests of their files, and so are the keys of `embeddings`."""
         keys = [WorkId(key) for segment in folder.segments for key in segment.keys]
-        return cls(keys, [segment.arrays for segment in folder.segments])
+        return cls(keys, [segment.arrays for segment in folder.segments], embeddings=embeddings)
 
     def add(self, work: WorkId, content: bytes) -> None:
         """Raises: LookupFault("lookup-missing"), LookupFault("bad-image")."""
         self._blocks.append(lay_out([describe(read_image(content, work))]))
         self.works.append(work)
-        for kept in ("hashes_N", "qualities_N", "looks_N", "_places", "shortlist"):
+        for kept in ("hashes_N", "qualities_N", "looks_N", "_places", "_numbers", "shortlist"):
             self.__dict__.pop(kept, None)
 
     def __len__(self) -> int:
         return len(self.works)
+
+    @property
+    def shortlists(self) -> tuple[str, ...]:
+        """By what the pictures are chosen whose details are compared with a query's: "words", "embedder"; none if all
+        of them are."""
+        if len(self.works) <= self._most:
+            return ()
+        return ("words",) if self._embeddings is None else ("words", "embedder")
 
     def search(self, content: bytes, name: str = "the picture", features: bool = True) -> list[ImageMatch]:
         """Works that the picture, or a part of it, comes from; the surest first.
@@ -134,8 +151,9 @@ class ImageIndex:
         """Of both ways in which the query may lie on a work, the one on which more features agree."""
         best: dict[int, ImageMatch] = {}
         for mirrored in (False, True):
-            query = local_features(np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels)
-            for number in dict.fromkeys([*known, *self._candidates(query)]):
+            turned = np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels
+            query = local_features(turned)
+            for number in dict.fromkeys([*known, *self._candidates(query, turned)]):
                 found = align(query, self.features(number))
                 if found and (number not in best or found.inliers > best[number].inliers):
                     best[number] = ImageMatch(
@@ -143,10 +161,14 @@ class ImageIndex:
                     )
         return best.items()
 
-    def _candidates(self, query: Features) -> list[int]:
-        if len(self.works) <= self._most:
+    def _candidates(self, query: Features, pixels: Any) -> list[int]:
+        if not self.shortlists:
             return list(range(len(self.works)))
-        return self.shortlist.best(words_of(query.descriptors_F), self._most)
+        near = self._embeddings.best(pixels, self._most) if self._embeddings else []
+        return [
+            *self.shortlist.best(words_of(query.descriptors_F), self._most),
+            *(self._numbers[key] for key in near if key in self._numbers),
+        ]
 
     def features(self, number: int) -> Features:
         block, at = self._places[number]
@@ -175,6 +197,10 @@ class ImageIndex:
     @cached_property
     def _places(self) -> list[tuple[int, int]]:
         return [(n, at) for n, block in enumerate(self._blocks) for at in range(len(block["hashes"]))]
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {str(key): number for number, key in enumerate(self.works)}
 
     @cached_property
     def shortlist(self) -> Shortlist:

@@ -1,6 +1,7 @@
 """How often each search finds what is there, as `benchmarks/lookup.py` measured it. Nothing here is typed in."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -21,7 +22,7 @@ class Recall(Record):
 
 @dataclass(frozen=True, slots=True)
 class Measured(Record):
-    """`kind`: text, image or audio. `what`: the works it was measured on."""
+    """`kind`: text, image, image-and-embedder or audio. `what`: the works it was measured on."""
 
     kind: str
     on: str
@@ -29,8 +30,11 @@ class Measured(Record):
     recalls: tuple[Recall, ...]
 
 
-def measured(kind: str) -> Measured | None:
-    """None if this kind of search was not measured."""
+def measured(kind: str, shortlists: Sequence[str] = ()) -> Measured | None:
+    """None if this kind of search was not measured. `shortlists`: of a search among pictures, `ImageIndex.shortlists`;
+    a search with the embedder was measured apart, and one that compares all finds what one by words finds, or more."""
+    if "embedder" in shortlists:
+        kind = f"{kind}-and-embedder"
     file = resources.files("byline.lookup").joinpath(FILE)
     told = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
     found = [Measured.from_json(each) for each in told if each["kind"] == kind]
