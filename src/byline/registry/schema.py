@@ -1,4 +1,5 @@
-"""The registry's tables. Rows are only ever added (triggers refuse the rest); `seq` is the order of registration."""
+"""The registry's tables. Rows are only ever added (triggers refuse the rest), but for tables whose `info` says what
+they are derived from; `seq` is the order of registration."""
 
 import sqlalchemy as sa
 

@@ -19,13 +19,23 @@ from byline.registry import schema
 from byline.registry.database import writing
 
 _CHUNK = 10_000  # names in one query: SQLite takes at most 32,766
-_META = sa.MetaData()
-VERDICTS = sa.Table("verdicts", _META, *(sa.Column(name, sa.Text) for name in ("work", "verdict", "rule")))
+VERDICTS = sa.Table(
+    "verdicts",
+    schema.metadata,
+    sa.Column("work", sa.Text, sa.ForeignKey("works.id"), primary_key=True),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Index("verdicts_rule", "verdict", "rule", "work"),
+    info={"derived": "decisions"},  # not a record: it can be made again of the table that it names
+)
 REVIEWS = sa.Table(
     "reviews",
-    _META,
+    schema.metadata,
     sa.Column("seq", sa.Integer, primary_key=True),
-    *(sa.Column(name, sa.Text) for name in ("work", "looked", "body")),
+    sa.Column("work", sa.Text, sa.ForeignKey("works.id"), nullable=False),
+    sa.Column("looked", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Index("reviews_work", "work"),
 )
 
 
