@@ -216,8 +216,9 @@ def _media_sentence(told: Told) -> str:
 
 def _embedded_sentence(told: Told) -> list[str]:
     if told["embedded"] is None:
-        return [" The pictures are searched without the embedder, which is optional and not installed."]
-    return [f" The embedder has seen {told['embedded']:,} files of them."]
+        says = " They are searched without the embedder, which is optional and finds more among thousands: "
+        return [says + "pip install 'byline[embedder]'."]
+    return [f" The embedder knows {told['embedded']:,} of these files."]
 
 
 def _lookup_media(home: Home, kind: str, content: bytes, name: str) -> Told:

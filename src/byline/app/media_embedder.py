@@ -35,7 +35,7 @@ class PictureEmbeddings:
         if self.folder.keys and not embedder_there():
             says = "the index has embeddings of pictures, and the embedder is not installed, so this could not be "
             says += "searched; that is no “not found”"
-            raise LookupFault("lookup-missing", says, f"{INSTALL}, or byline index --again, to do without")
+            raise LookupFault("lookup-missing", says, f"{INSTALL}; or remove {self._path} and do without")
 
     def update(
         self, wanted: Iterable[str], content_of: Callable[[str], bytes], done: Callable[[int, int], None]
@@ -67,5 +67,5 @@ def compared_words(shortlists: Sequence[str], most: int = SHORTLIST) -> str:
         return "Details were compared with all of them."
     by_words = f"Details were compared with the {most} pictures that share most kinds of details with yours"
     if "embedder" in shortlists:
-        return f"{by_words}, and with the {most} that are nearest to it by an embedder."
+        return f"{by_words}, and with the {most} that a neural network, the embedder, finds most like it."
     return f"{by_words}."
