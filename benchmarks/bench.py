@@ -215,6 +215,9 @@ def _cell(value):
     return "-" if value is None else f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
 
 
+BESIDE = ("capture", "scan", "invoice")  # what these benchmarks kept; bytes that are stored stand in the first
+
+
 def keep(name, found, results=RESULTS):
     """bench-TASK.json, and the task's methods in latest.json beside what other benchmarks keep there."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
@@ -227,6 +230,8 @@ def keep(name, found, results=RESULTS):
     _write(results / f"bench-{name}.json", {"task": name, **stamp, **found})
     latest = results / "latest.json"
     told = json.loads(latest.read_text(encoding="utf-8")) if latest.is_file() else {}
+    beside = {part: results / f"{part}.json" for part in BESIDE}
+    told |= {part: json.loads(path.read_text(encoding="utf-8")) for part, path in beside.items() if path.is_file()}
     _write(latest, told | {name: found["methods"]})
 
 

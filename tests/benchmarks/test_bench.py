@@ -198,6 +198,9 @@ def test_results_join_what_other_benchmarks_keep(tiny, methods, tmp_path):
     harness.keep("tiny", found, tmp_path)
     latest = json.loads((tmp_path / "latest.json").read_text())
     assert latest["capture"] == {"overhead": 0.03} and set(latest["tiny"]) == {"random"}
+    (tmp_path / "capture.json").write_text(json.dumps({"rows": [{"overhead_ratio": 1.05}]}))
+    harness.keep("tiny", found, tmp_path)
+    assert json.loads((tmp_path / "latest.json").read_text())["capture"] == {"rows": [{"overhead_ratio": 1.05}]}
     kept = json.loads((tmp_path / "bench-tiny.json").read_text())
     assert kept["methods"] == latest["tiny"] and {"date", "commit", "hardware", "truth"} <= set(kept)
 
