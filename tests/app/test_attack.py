@@ -87,7 +87,10 @@ def test_the_command_tells_it_as_json():
 
 
 def test_a_finished_run_is_attacked_with_its_own_scores(project):
-    done = project("attack", "--name", "main", "--json")
+    kept = project.home / "trainings" / "main" / "attack.json"
+    before = kept.read_bytes() if kept.is_file() else None
+    done = project("attack", "--name", "main", "--dry-run", "--json")
+    assert (kept.read_bytes() if kept.is_file() else None) == before
     told = json.loads(done.out.splitlines()[-1])
     assert set(told) == {*ATTACKS, "self-prompting", "machine-written"}
     for name in ("duplicate-stuffing", "sock-puppets", "self-prompting", "machine-written", "outlier-works"):

@@ -78,6 +78,9 @@ def attack_command(
     prior: Annotated[Prior, typer.Option(help="What pays where nothing is attributed.")] = Prior.LENGTH,
     blend: Annotated[bool, typer.Option("--blend", help="By the blend that the audit of --name fitted.")] = False,
     words: Annotated[bool, typer.Option("--words", help="By its blend with the words; needed to pay by them.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Keep nothing of what --name finds beside the training.")
+    ] = False,
     home: HomeOption = HOME,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
@@ -86,7 +89,8 @@ def attack_command(
     if name is None and (blend or words):
         raise AppError("no-blend", "a small world has no audit, and so no blend", "byline attack --name TRAINING")
     joined = words if blend or words else None
-    found = _attacked(Home.open(home, database), name, seed, prior, joined) if name else _small(seed, prior)
+    keep = not dry_run
+    found = _attacked(Home.open(home, database), name, seed, prior, joined, keep) if name else _small(seed, prior)
     if not as_json:
         out.print(attack_table(found))
     gains = {attack: _ratios(outcome) for attack, outcome in found.items()}
@@ -104,8 +108,10 @@ def _small(seed: int, prior: Prior) -> "Mapping[str, Outcome]":
     return run_attacks(seed, policy_of(prior))
 
 
-def _attacked(home: Home, name: str, seed: int, prior: Prior, words: bool | None = None) -> "Mapping[str, Outcome]":
-    """By the transport, or (`words` is not None) by the blend, with the words or without; kept beside the training."""
+def _attacked(
+    home: Home, name: str, seed: int, prior: Prior, words: bool | None, keep: bool
+) -> "Mapping[str, Outcome]":
+    """By the transport, or (`words` is not None) by the blend, with or without the words; `keep`: beside the training."""
     from byline.app.attack_pay import policy_of
     from byline.app.attack_run import attack_training
     from byline.app.attacked import Made, keep_attacks
@@ -116,7 +122,8 @@ def _attacked(home: Home, name: str, seed: int, prior: Prior, words: bool | None
     weights = None if words is None else kept_weights(training, words)
     with bars() as progress:
         found = attack_training(training, seed, progress, policy_of(prior), weights)
-    keep_attacks(home.training(name), Made(training.run.id, weights, seed, prior.value), found, date.today())
+    if keep:
+        keep_attacks(home.training(name), Made(training.run.id, weights, seed, prior.value), found, date.today())
     return found
 
 
