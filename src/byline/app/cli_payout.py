@@ -111,7 +111,7 @@ def _small(seed: int, prior: Prior) -> "Mapping[str, Outcome]":
 def _attacked(
     home: Home, name: str, seed: int, prior: Prior, words: bool | None, keep: bool
 ) -> "Mapping[str, Outcome]":
-    """By the transport, or (`words` is not None) by the blend, with or without the words; `keep`: beside the training."""
+    """By the transport, or (`words` is not None) by a blend, with or without the words; `keep`: beside the training."""
     from byline.app.attack_pay import policy_of
     from byline.app.attack_run import attack_training
     from byline.app.attacked import Made, keep_attacks
